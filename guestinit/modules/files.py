@@ -1,0 +1,397 @@
+"""`write_files`: whole files, their encodings, modes and owners.
+
+How `permissions` is read, since YAML turns `0644` into 420 and generators write that number back:
+quoted text and plain numbers with a leading zero or `0o` are octal. A plain number is octal if it makes a sensible mode
+(the owner may read, the group may no more than the owner, others no more than the group); otherwise it is decimal if
+that makes one (420, 493, 384); otherwise octal. What cannot be a mode gives 0600, the safe side.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from typing import NamedTuple, Optional, Union
+
+from guestinit.model.accounts import Accounts
+from guestinit.model.action import FINAL, LOCAL, Because, File, Step
+from guestinit.model.facts import Facts
+from guestinit.model.fields import Fields, Key, nearest
+from guestinit.model.problem import Position
+from guestinit.model.secret import Secret
+from guestinit.model.seed import MetaData
+from guestinit.model.value import MAP, SCALAR, Value
+
+KEYS = (
+    Key("write_files", "list of mappings", "Files to write. Users exist by then; packages do for those with `defer`."),
+)
+
+ENTRY_KEYS = (
+    Key("path", "absolute path", "Where the file goes; missing directories are made."),
+    Key("content", "text", "What stands in it; nothing makes an empty file.", secret=True),
+    Key("encoding", "text/plain, b64, gzip or gz+b64", "How the content is packed."),
+    Key("permissions", "octal mode in quotes", "The mode: '0644' unless given; append leaves an existing file's."),
+    Key("owner", "user or user:group", "The owner: root:root unless given; append leaves an existing file's."),
+    Key("append", "true or false", "Add the content at the end, unless the file holds it already."),
+    Key("defer", "true or false", "Write it in the last stage, after packages."),
+    Key("source", "mapping", "Fetching a file from a URI is not supported; `content` is taken, if it is there."),
+)  # fmt: skip
+
+# All contents of one document together, unpacked: a bomb of some kilobytes would fill the memory otherwise.
+UNPACKED_LIMIT = 32 * 1024 * 1024
+
+_ENCODINGS = {
+    "": (), "text/plain": (), "text": (), "plain": (),
+    "b64": ("base64",), "base64": ("base64",),
+    "gz": ("gzip",), "gzip": ("gzip",),
+    "gz+b64": ("base64", "gzip"), "gz+base64": ("base64", "gzip"),
+    "gzip+b64": ("base64", "gzip"), "gzip+base64": ("base64", "gzip"),
+}  # fmt: skip
+
+
+class Entry(NamedTuple):
+    """One file as asked for. None: not said."""
+
+    at: Position
+    path: str
+    content: Secret
+    mode: Optional[int] = None
+    owner: Optional[str] = None
+    group: str = ""
+    append: bool = False
+    defer: bool = False
+
+
+class Section(NamedTuple):
+    """All files that can be written, in the order in which they were given."""
+
+    entries: tuple[Entry, ...] = ()
+
+
+def read(fields: Fields, meta: MetaData) -> Section:
+    """Every entry. One without a usable path or content is left out; a wrong mode or owner takes the safe side."""
+    budget = Budget(UNPACKED_LIMIT)
+    entries: list[Entry] = []
+    for index, item in enumerate(fields.items("write_files") or ()):
+        path = f"write_files.{index}"
+        if item.is_null:
+            continue
+        if item.kind != MAP:
+            expected = f"expected a mapping with path and content, got a {item.kind}"
+            fields.problems.error(item.at, path, expected, "left out", 0)
+            continue
+        entry = _entry(Fields(item, path, ENTRY_KEYS, fields.problems), budget)
+        if entry is not None:
+            entries = _placed(entry, entries, path, fields)
+    return Section(tuple(entries))
+
+
+def _entry(item: Fields, budget: Budget) -> Entry | None:
+    path = _path(item)
+    content = _content(item, budget)
+    append = item.flag("append")
+    defer = item.flag("defer")
+    mode = _mode(item)
+    owner, group = _owner(item)
+    if path is None or content is None:
+        return None
+    appends, waits = append is not None and append.value, defer is not None and defer.value
+    return Entry(item.at, path, Secret(content), mode, owner, group, appends, waits)
+
+
+def _placed(entry: Entry, entries: list[Entry], path: str, fields: Fields) -> list[Entry]:
+    """The list with this entry: two whole files with one path cannot both be."""
+    if entry.append:
+        return [*entries, entry]
+    earlier = [other for other in entries if other.path == entry.path]
+    if not earlier:
+        return [*entries, entry]
+    if earlier[-1]._replace(at=entry.at) != entry:
+        fields.problems.warning(
+            entry.at, path, f"{entry.path} is already written by line {earlier[-1].at.line} of {earlier[-1].at.file}",
+            "the later one is taken", 0,
+        )  # fmt: skip
+    return [*(other for other in entries if other.path != entry.path), entry]
+
+
+def _path(item: Fields) -> str | None:
+    given = item.text("path")
+    if given is None:
+        if item.raw("path") is None:
+            item.problems.error(item.at, item.path_of("path"), "a file needs a path", "left out", 0)
+        return None
+    text = given.value.strip()
+    parts = [part for part in text.split("/") if part not in ("", ".")]
+    printable = all(char.isprintable() for char in text) and _encodes(text)
+    if not text.startswith("/") or ".." in parts or not parts or text.endswith("/") or not printable:
+        value = item.raw("path")
+        if value is not None:
+            item.wrong("path", value, "an absolute path of a file, without '..'")
+        return None
+    path = "/" + "/".join(parts)
+    if path.startswith("/var/lib/cloud/scripts/"):
+        item.problems.warning(
+            given.at, item.path_of("path"), "nothing runs what lies here", "the file is written; use bootcmd or runcmd",
+            len(text),
+        )  # fmt: skip
+    return path
+
+
+# content
+
+
+class Budget:
+    """How many bytes may still be unpacked."""
+
+    def __init__(self, left: int) -> None:
+        self.left = left
+
+
+class _Unusable(Exception):
+    """Why a content cannot be unpacked."""
+
+
+def _content(item: Fields, budget: Budget) -> bytes | None:
+    source = item.raw("source")
+    value = item.raw("content")
+    if source is not None:
+        report = item.problems.error if value is None else item.problems.warning
+        report(
+            source.at, item.path_of("source"), "fetching files is not supported",
+            "the content is taken" if value is not None else "left out; put it into content or fetch it with runcmd",
+        )  # fmt: skip
+        if value is None:
+            return None
+    steps = _encoding(item)
+    if value is None:
+        return b"" if steps is not None else None
+    text = item.text("content")
+    if text is None or steps is None:
+        return None
+    if value.binary:
+        steps = ("base64", *steps)
+    try:
+        data = _bytes(text.value)
+        for step in steps if data else ():
+            data = _from_base64(data) if step == "base64" else _from_gzip(data, budget)
+    except _Unusable as error:
+        item.problems.error(text.at, item.path_of("content"), str(error), "the file is left out", 0)
+        return None
+    return data
+
+
+def _encoding(item: Fields) -> tuple[str, ...] | None:
+    given = item.text("encoding")
+    if given is None:
+        return () if item.raw("encoding") is None else None
+    steps = _ENCODINGS.get(given.value.strip().lower())
+    value = item.raw("encoding")
+    if steps is None and value is not None:
+        item.wrong("encoding", value, "text/plain, b64, gzip or gz+b64", "the file is left out")
+    return steps
+
+
+def _bytes(text: str) -> bytes:
+    try:
+        return text.encode("utf-8", "surrogateescape")
+    except UnicodeEncodeError:
+        raise _Unusable("this text cannot be written in UTF-8") from None
+
+
+def _encodes(text: str) -> bool:
+    try:
+        _bytes(text)
+    except _Unusable:
+        return False
+    return True
+
+
+def _from_base64(data: bytes) -> bytes:
+    import binascii  # delayed: only for packed files
+
+    packed = b"".join(data.split())
+    alphabet = b"ABCDEFGHIJKLMNOPQRSTUVWXYZabcdefghijklmnopqrstuvwxyz0123456789+/"
+    bare = packed.rstrip(b"=")
+    # b2a_base64's counterpart skips what is no base64 and would make a file of something else.
+    if bare.translate(None, alphabet) or len(bare) % 4 == 1:
+        raise _Unusable("this is not base64")
+    try:
+        return binascii.a2b_base64(bare + b"=" * (-len(bare) % 4))
+    except binascii.Error:
+        raise _Unusable("this is not base64") from None
+
+
+def _from_gzip(data: bytes, budget: Budget) -> bytes:
+    import zlib  # delayed: only for packed files
+
+    if not data.startswith(b"\x1f\x8b"):
+        raise _Unusable("this is not gzip; write encoding: gz+b64 if it is base64 of it")
+    found = []
+    while data.startswith(b"\x1f\x8b"):  # gzip files may stand one behind another
+        unpacker = zlib.decompressobj(wbits=31)
+        try:
+            part = unpacker.decompress(data, budget.left + 1)
+        except zlib.error:
+            raise _Unusable("this gzip is damaged") from None
+        budget.left -= len(part)
+        if budget.left < 0:
+            budget.left = 0
+            raise _Unusable(f"this unpacks to more than the {UNPACKED_LIMIT >> 20} MiB that all files may have")
+        if not unpacker.eof:
+            raise _Unusable("this gzip is cut off")
+        found.append(part)
+        data = unpacker.unused_data
+    return b"".join(found)
+
+
+# mode and owner
+
+
+def _mode(item: Fields) -> int | None:
+    value = item.raw("permissions")
+    if value is None:
+        return _misspelled(item)
+    mode, decimal = mode_of(value)
+    if mode is None:
+        item.wrong("permissions", value, "an octal mode such as '0644'", "taken as '0600'; write the mode in quotes")
+        return 0o600
+    if decimal:
+        item.problems.note(
+            value.at, item.path_of("permissions"), f"read as the decimal number for '0{mode:o}'",
+            "write it so, in quotes", len(value.text),
+        )  # fmt: skip
+    return mode
+
+
+def _misspelled(item: Fields) -> int | None:
+    """A mistyped `permissions` must not publish the file."""
+    known = [key.name for key in ENTRY_KEYS]
+    for key, _ in item.value.pairs:
+        if key.text in known or key.text.startswith("x-"):
+            continue
+        if key.text.lower() in ("mode", "chmod", "perm", "perms") or nearest(key.text, known) == "permissions":
+            path = item.path_of(key.text)
+            item.problems.warning(key.at, path, "this may mean permissions", "taken as '0600'", len(key.text))
+            return 0o600
+    return None
+
+
+def mode_of(value: Value) -> tuple[int | None, bool]:
+    """The mode that a scalar means, as the head of this file says, or None; and whether it was read as decimal."""
+    if value.kind != SCALAR:
+        return None, False
+    text = value.text.strip()
+    octal = _number(text[2:] if text[:2] in ("0o", "0O") else text, 8)
+    if not value.plain or text.startswith("0"):
+        return octal, False
+    decimal = _number(text, 10)
+    if octal is not None and (_sensible(octal) or decimal is None or not _sensible(decimal)):
+        return octal, False
+    return decimal, decimal is not None
+
+
+def _number(text: str, base: int) -> int | None:
+    digits = "01234567" if base == 8 else "0123456789"
+    if not text or len(text) > 8 or not set(text) <= set(digits):
+        return None
+    number = int(text, base)
+    return number if number <= 0o7777 else None
+
+
+def _sensible(mode: int) -> bool:
+    owner, group, others = mode >> 6 & 7, mode >> 3 & 7, mode & 7
+    return bool(owner & 4) and group & ~owner == 0 and others & ~group == 0
+
+
+def _owner(item: Fields) -> tuple[str | None, str]:
+    given = item.text("owner")
+    if given is None:
+        return None, ""
+    owner, _, group = given.value.strip().partition(":")
+    if not _is_name(owner) or (group and not _is_name(group)):
+        value = item.raw("owner")
+        if value is not None:
+            item.wrong("owner", value, "user or user:group", "root owns the file; write user or user:group")
+        return "root", "root"
+    return owner, group
+
+
+def _is_name(text: str) -> bool:
+    # What shadow-utils refuses in names, and what would mean something else to tools.
+    if not text or text[0] in "-~":
+        return False
+    return not any(char in ":,/" or char.isspace() or not char.isprintable() for char in text)
+
+
+# planning
+
+
+def plan(section: Section, facts: Facts, accounts: Accounts) -> Iterator[Step]:
+    """A step for each file. What is appended to one that is written here is part of it, so that it compares equal."""
+    users, groups = _declared(facts, accounts)
+    counts: dict[str, int] = {}
+    for entry in _joined(section.entries):
+        number = counts[entry.path] = counts.get(entry.path, 0) + 1
+        owner = entry.owner if entry.owner is not None else "" if entry.append else "root"
+        group = entry.group if entry.owner is not None else "" if entry.append else "root"
+        mode = entry.mode if entry.mode is not None or entry.append else 0o644
+        because = Because(entry.at)
+        stage = FINAL if entry.defer else LOCAL
+        stranger = _stranger(owner, group, users | set(facts.users), users | groups | set(facts.groups))
+        if stranger and stage == LOCAL:
+            # A package may bring the account; failing early would help nobody.
+            stage, because = FINAL, Because(entry.at, f"after packages: there is no {stranger} yet")
+        # Without a mode the file's own counts, which may be 0600.
+        content: Union[bytes, Secret] = entry.content
+        if mode is not None and mode & 0o004:
+            content = entry.content.reveal()
+        yield Step(
+            id=f"file:{entry.path}" if number == 1 else f"file:{entry.path}#{number}",
+            module="files",
+            action=File(entry.path, content, mode, owner, group, entry.append),
+            because=because,
+            stage=stage,
+            needs=_needs(owner, group, users, groups),
+        )
+
+
+def _joined(entries: tuple[Entry, ...]) -> list[Entry]:
+    joined: list[Entry] = []
+    for entry in entries:
+        place = next((i for i, other in enumerate(joined) if other.path == entry.path and not other.append), None)
+        if not entry.append or place is None:
+            joined.append(entry)
+            continue
+        whole = joined[place]
+        joined[place] = whole._replace(
+            content=Secret(whole.content.reveal() + entry.content.reveal()),
+            mode=entry.mode if entry.mode is not None else whole.mode,
+            owner=entry.owner if entry.owner is not None else whole.owner,
+            group=entry.group if entry.owner is not None else whole.group,
+        )
+    return joined
+
+
+def _declared(facts: Facts, accounts: Accounts) -> tuple[set[str], set[str]]:
+    """Names of the users and groups that this configuration makes."""
+    people = accounts.everybody(facts)
+    groups = {group.name for group in accounts.groups}
+    for account in people:
+        if account.create_groups:
+            groups.update(account.groups or ())
+            groups.update([account.primary_group] if account.primary_group else [])
+    return {account.name for account in people}, groups
+
+
+def _stranger(owner: str, group: str, users: set[str], groups: set[str]) -> str:
+    """The user or group that neither exists nor is declared, or an empty text. A user brings a group of its name."""
+    if owner and owner != "root" and not owner.isdecimal() and owner not in users:
+        return f"user {owner}"
+    return f"group {group}" if group and group != "root" and not group.isdecimal() and group not in groups else ""
+
+
+def _needs(owner: str, group: str, users: set[str], groups: set[str]) -> tuple[str, ...]:
+    needs = [f"user:{owner}"] if owner in users else []
+    if group in groups:
+        needs.append(f"group:{group}")
+    elif group in users and group != owner:
+        needs.append(f"user:{group}")
+    return tuple(needs)

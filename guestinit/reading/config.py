@@ -1,0 +1,103 @@
+"""A seed as configuration: every document of it decoded, read, checked and merged."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from typing import Any
+
+from guestinit.model.image import Image
+from guestinit.model.problem import Position, Problems
+from guestinit.model.seed import Document, Inputs, MetaData, Part, Seed
+from guestinit.reading import cloud_config, decode, formats, metadata
+
+_STILL = "left out; what meta-data and network-config say is still done"
+
+
+def read(
+    seed: Seed, image: Image, known_keys: Sequence[str], problems: Problems, machine: Mapping[str, str] | None = None
+) -> Inputs:
+    """What this seed says. Raises Unreadable if meta-data is broken; everything else is a problem.
+
+    `known_keys` are the top-level keys that some module reads, `machine` further variables for templates (their `v1`).
+    """
+    meta = _with_network(metadata.read(seed, problems), seed, image, problems)
+    texts: dict[str, str] = {}
+    reader = _Reader(seed, meta, machine or {}, problems, texts)
+    user, user_scripts = reader.source("user-data", known_keys)
+    vendor, vendor_scripts = reader.source("vendor-data", known_keys)
+    if cloud_config.vendor_switched_off(user):
+        vendor_scripts = ()
+    merged = cloud_config.merge(user, vendor, image.defaults, known_keys, problems)
+    # The vendor's scripts run first, so that the user's have the last word.
+    return Inputs(meta, merged, (*vendor_scripts, *user_scripts), texts)
+
+
+def _with_network(meta: MetaData, seed: Seed, image: Image, problems: Problems) -> MetaData:
+    document = seed.document("network-config")
+    if document is None or image.option("network.config") == "disabled":
+        return meta
+    from guestinit.reading import network_config  # delayed: not every seed has one
+
+    return meta._replace(network=network_config.read(document, problems))
+
+
+class _Reader:
+    """Reads user-data or vendor-data; keeps the texts that positions point into."""
+
+    def __init__(
+        self, seed: Seed, meta: MetaData, machine: Mapping[str, str], problems: Problems, texts: dict[str, str]
+    ) -> None:
+        self._seed = seed
+        self._meta = meta
+        self._machine = machine
+        self._problems = problems
+        self._texts = texts
+
+    def source(self, name: str, known_keys: Sequence[str]) -> tuple[Any, tuple[Part, ...]]:
+        """The cloud-config of this document as one mapping or None, and its scripts."""
+        document = self._seed.document(name)
+        if document is None:
+            return None, ()
+        configs: list[Part] = []
+        scripts: list[Part] = []
+        for found in decode.parts(document, self._problems):
+            self._texts[found.label] = found.text
+            part = self._rendered(found) if found.kind == formats.TEMPLATE else found
+            if part is None or part.kind == formats.EMPTY:
+                continue
+            if part.kind == formats.CLOUD_CONFIG:
+                configs.append(part)
+            elif part.kind == formats.SCRIPT:
+                scripts.append(part)
+            else:
+                self._refuse(part, document)
+        return cloud_config.read(configs, known_keys, self._problems), tuple(scripts)
+
+    def _rendered(self, part: Part) -> Part | None:
+        from guestinit.reading import template  # delayed: only for a template
+
+        variables = template.variables(self._meta, self._seed.datasource, self._machine)
+        text = template.render(part.text, part.label, variables, self._problems)
+        if text is None:
+            return None
+        # A loop moves the lines: then a position means the text that came out.
+        label = part.label if text.count("\n") == part.text.count("\n") else f"{part.label}[rendered]"
+        self._texts[label] = text
+        kind = formats.recognise(text)
+        content = text.lstrip().encode() if kind == formats.SCRIPT else b""
+        return part._replace(kind=kind, label=label, text=text, content=content)
+
+    def _refuse(self, part: Part, document: Document) -> None:
+        at = Position(part.label, 1, 1)
+        if part.kind in formats.UNSUPPORTED:
+            self._problems.error(at, "", f"{formats.UNSUPPORTED[part.kind]}: not supported by this version", _STILL)
+            return
+        line = formats.marker_below_comments(part.text)
+        if line:
+            hint = f"{_STILL}; move it up from line {line}"
+            self._problems.error(at, "", "'#cloud-config' is not the first line", hint)
+        elif "\ufffd" in part.text or "\0" in part.text:
+            self._problems.error(at, "", f"{len(document.content)} bytes of no known format", _STILL, 0)
+        else:
+            hint = f"{_STILL}; begin it with '#cloud-config', or with '#!' if it is a script"
+            self._problems.error(at, "", "a text of no known format", hint, 0)

@@ -1,0 +1,302 @@
+"""What all network formats have in common once their links are read: the links are checked against each other, and what
+the document leaves open is decided, so that every renderer makes the same network of it.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from typing import NamedTuple
+
+from guestinit.model.network import (
+    CONFIGURED,
+    EMPTY,
+    HARDWARE,
+    LOOPBACK,
+    VLAN,
+    Address,
+    Link,
+    Network,
+    Route,
+)
+from guestinit.model.problem import Position, Problems
+from guestinit.model.value import Given
+from guestinit.reading import network_values as values
+
+_NOWHERE = Position("")
+
+FIRST_METRIC = 100  # what NetworkManager gives a wired default route; the next link gets 200
+
+
+class Loose(NamedTuple):
+    """What a document says beside its links."""
+
+    dns: tuple[Given[str], ...] = ()
+    search: tuple[Given[str], ...] = ()
+    routes: tuple[tuple[Route, str], ...] = ()  # with the path of each, for messages
+
+
+def network(at: Position, links: Sequence[Link], loose: Loose, problems: Problems) -> Network:
+    """The finished model."""
+    chosen = _without_doubles(links, problems)
+    chosen = _with_relations(chosen, problems)
+    chosen = _attach_routes(chosen, loose.routes, problems)
+    _say_double_addresses(chosen, problems)
+    chosen = [_check_gateways(link, problems) for link in chosen]
+    chosen = with_metrics(chosen)
+    chosen = _share_dns(chosen, loose)
+    return Network(CONFIGURED if chosen else EMPTY, at, tuple(chosen), unique(loose.dns), unique(loose.search))
+
+
+# links among each other
+
+
+def _without_doubles(links: Sequence[Link], problems: Problems) -> list[Link]:
+    """No two links of one name, and no two for the same hardware."""
+    names: dict[str, Link] = {}
+    hardware: dict[tuple[str, tuple[str, ...], tuple[str, ...]], Link] = {}
+    for link in links:
+        other = names.get(link.name)
+        if other is not None:
+            message = f"the name '{link.name}' is taken, line {other.at.line}"
+            problems.error(link.at, link.path, message, "this interface is left out, the first one stays")
+            continue
+        if link.kind in HARDWARE and link.match.mac:
+            other = hardware.setdefault(link.match, link)
+            if other is not link:
+                message = f"the MAC {link.match.mac} is '{other.name}' already, line {other.at.line}"
+                problems.error(link.at, link.path, message, "this interface is left out, the first one stays")
+                continue
+        names[link.name] = link
+    return list(names.values())
+
+
+def _with_relations(links: list[Link], problems: Problems) -> list[Link]:
+    """Members and parents exist; what belongs to a bond or a bridge has no addresses of its own."""
+    known = {link.name for link in links}
+    while True:  # a VLAN without its link goes, and with it a VLAN on that VLAN
+        orphans = {link.name for link in links if link.kind == VLAN and _is_orphan(link, known)}
+        for link in links:
+            if link.name in orphans:
+                message = f"its link '{link.parent}' is not in this document, or was left out"
+                problems.error(link.at, link.path, message, values.LEFT_OUT)
+        if not orphans:
+            break
+        known -= orphans
+        links = [link for link in links if link.name not in orphans]
+    owner: dict[str, Link] = {}
+    checked = []
+    for link in links:
+        members = []
+        for member in link.members:
+            other = owner.get(member.value)
+            if member.value not in known or member.value == link.name:
+                message = f"'{member.value}' is no other interface of this document, or was left out"
+            elif other is not None:
+                message = f"'{member.value}' belongs to '{other.name}' already"
+            else:
+                owner[member.value] = link
+                members.append(member)
+                continue
+            problems.error(member.at, link.path, message, "this member is left out", len(member.value))
+        checked.append(link._replace(members=tuple(members)))
+    return [_as_member(link, owner[link.name], problems) if link.name in owner else link for link in checked]
+
+
+def _is_orphan(link: Link, known: set[str]) -> bool:
+    return link.parent not in known or link.parent == link.name
+
+
+def _as_member(link: Link, master: Link, problems: Problems) -> Link:
+    if master.kind == "vrf":
+        return link
+    if link.has_addressing or link.routes:
+        message = f"belongs to the {master.kind} '{master.name}' and can have no addresses or routes itself"
+        problems.error(link.at, link.path, message, f"they are left out; give them to '{master.name}'")
+    return link._replace(
+        addresses=(), dhcp4=None, dhcp6=None, accept_ra=False, link_local=(), routes=(), rules=(), dns=(), search=()
+    )
+
+
+def _say_double_addresses(links: list[Link], problems: Problems) -> None:
+    seen: dict[str, Link] = {}
+    for link in links:
+        for address in link.addresses:
+            other = seen.setdefault(address.ip, link)
+            if other is not link:
+                message = f"{address.ip} is an address of '{other.name}' too"
+                problems.warning(address.at, link.path, message, "both get it", len(address.ip))
+
+
+# routes
+
+
+class _Subnets:
+    """The subnets that a link's addresses and gateway-less routes make reachable, by family."""
+
+    def __init__(self, link: Link) -> None:
+        import ipaddress
+
+        self.nets: dict[int, list[ipaddress.IPv4Network | ipaddress.IPv6Network]] = {4: [], 6: []}
+        for text in [str(address) for address in link.addresses] + [route.to for route in link.routes if not route.via]:
+            net = ipaddress.ip_network(text, strict=False)
+            if net.prefixlen:
+                self.nets[net.version].append(net)
+
+    def hold(self, text: str) -> bool:
+        """Whether an address is in one of them."""
+        found = values.ip(text)
+        return found is not None and any(found in net for net in self.nets[found.version])
+
+
+def _attach_routes(links: list[Link], routes: tuple[tuple[Route, str], ...], problems: Problems) -> list[Link]:
+    """A route that the document gives to no interface goes to the one that reaches its gateway."""
+    if not routes:
+        return links
+    subnets = [_Subnets(link) for link in links]
+    added: dict[int, tuple[Route, ...]] = {}
+    for route, path in routes:
+        reaching = [index for index, nets in enumerate(subnets) if route.via and nets.hold(route.via)]
+        leased = [
+            index
+            for index, link in enumerate(links)
+            if (link.dhcp4 if route.family == 4 else link.dhcp6 or link.accept_ra)
+        ]
+        index = next(iter(reaching + leased), None)
+        if index is None:
+            message = f"no interface of this document reaches {route.via}" if route.via else "has no gateway"
+            problems.error(route.at, path, message, "this route is left out")
+            continue
+        added[index] = (*added.get(index, ()), route)
+    return [link._replace(routes=link.routes + added.get(index, ())) for index, link in enumerate(links)]
+
+
+def _check_gateways(link: Link, problems: Problems) -> Link:
+    """A gateway outside the subnets is asked for on the link (OVH and Hetzner: `/32` and a gateway elsewhere)."""
+    if not any(route.via for route in link.routes):
+        return link._replace(routes=_without_repeats(link.routes))
+    subnets = _Subnets(link)
+    own = {address.ip for address in link.addresses}
+    routes = []
+    for route in _without_repeats(link.routes):
+        if route.via in own:
+            message = f"the gateway {route.via} is the interface's own address"
+            problems.error(route.at, link.path, message, "this route is left out", len(route.via))
+            continue
+        if route.via and not route.on_link and not subnets.hold(route.via) and not _is_link_local6(route.via):
+            family = 6 if ":" in route.via else 4
+            static = [address for address in link.addresses if address.family == family]
+            leased = link.dhcp4 is not None if family == 4 else bool(link.dhcp6 or link.accept_ra is not False)
+            if static or not leased:
+                _say_outside(link, route, static, problems)
+                route = route._replace(on_link=True)
+        routes.append(route)
+    return link._replace(routes=tuple(routes))
+
+
+def _without_repeats(routes: tuple[Route, ...]) -> tuple[Route, ...]:
+    """Two addresses of one subnet both name its gateway: the second time says nothing new."""
+    first: dict[Route, Route] = {}
+    for route in routes:
+        first.setdefault(route._replace(at=_NOWHERE), route)
+    return tuple(first.values())
+
+
+def _say_outside(link: Link, route: Route, static: list[Address], problems: Problems) -> None:
+    if static and all(values.is_host(address.prefix, address.family) for address in static):
+        return  # a host address has no subnet: that its gateway is elsewhere is how it is meant
+    if static:
+        message = f"the gateway {route.via} is outside {', '.join(map(str, static))}"
+    else:
+        message = f"the gateway {route.via} is of a family in which the interface has no address"
+    problems.warning(route.at, link.path, message, "taken as reachable on the link", len(route.via))
+
+
+def _is_link_local6(text: str) -> bool:
+    return text[:3] == "fe8" or text[:3] in ("fe9", "fea", "feb")
+
+
+# metrics
+
+
+class _Exits(NamedTuple):
+    """The ways out of one link in one family."""
+
+    static: int  # default routes whose metric is open
+    leased: bool  # a server or router is asked for one
+    default: bool  # router advertisements that nobody asked for, which the system accepts by itself
+
+
+def with_metrics(links: list[Link]) -> list[Link]:
+    """Where several default routes of a family compete, each link gets a metric in the order of the document.
+
+    Without it, two would differ by accident (who came first), and equal IPv6 ones would be used in turn. Metrics that
+    the document gives stay.
+    """
+    for family in (4, 6):
+        exits = [_exits(link, family) for link in links]
+        asked = sum(each.static + each.leased for each in exits)
+        # A static IPv6 default competes with advertisements that nobody asked for, too.
+        count_default = any(each.static for each in exits)
+        if asked + (sum(each.default for each in exits) if count_default else 0) < 2:
+            continue
+        taken = {route.metric for link in links for route in link.routes if route.family == family and route.is_default}
+        metric = FIRST_METRIC
+        for index, each in enumerate(exits):
+            if each.static or each.leased or (each.default and count_default):
+                links[index] = _with_metric(links[index], family, metric, each, taken)
+                metric += FIRST_METRIC
+    return links
+
+
+def _exits(link: Link, family: int) -> _Exits:
+    static = sum(route.family == family and route.is_default and route.metric is None for route in link.routes)
+    if family == 4:
+        return _Exits(static, link.dhcp4 is not None and link.dhcp4.use_routes is not False, False)
+    leased = link.accept_ra is True or (link.dhcp6 is not None and link.accept_ra is not False)
+    local = link.link_local is None or 6 in link.link_local
+    return _Exits(static, leased, link.accept_ra is None and not leased and local and link.kind != LOOPBACK)
+
+
+def _with_metric(link: Link, family: int, metric: int, exits: _Exits, taken: set[int | None]) -> Link:
+    routes = []
+    for route in link.routes:
+        if route.family == family and route.is_default and route.metric is None:
+            while metric in taken:
+                metric += 1
+            taken.add(metric)
+            route = route._replace(metric=metric)
+        routes.append(route)
+    link = link._replace(routes=tuple(routes))
+    while metric in taken:
+        metric += 1
+    if family == 4 and exits.leased and link.dhcp4 is not None and link.dhcp4.route_metric is None:
+        taken.add(metric)
+        return link._replace(dhcp4=link.dhcp4._replace(route_metric=metric))
+    if family == 6 and (exits.leased or exits.default) and link.ra_metric is None:
+        taken.add(metric)
+        return link._replace(ra_metric=metric)
+    return link
+
+
+# name servers
+
+
+def _share_dns(links: list[Link], loose: Loose) -> list[Link]:
+    """Every link that has addresses gets the global servers and domains: there is where resolvers look."""
+    members = {member.value for link in links if link.kind != "vrf" for member in link.members}
+    takers = {link.name for link in links if link.has_addressing and link.kind != LOOPBACK}
+    takers = takers or {link.name for link in links if link.kind != LOOPBACK and link.name not in members}
+    return [
+        link._replace(dns=unique(link.dns + loose.dns), search=unique(link.search + loose.search))
+        if link.name in takers
+        else link
+        for link in links
+    ]
+
+
+def unique(givens: tuple[Given[str], ...]) -> tuple[Given[str], ...]:
+    """Each text once, where it is first."""
+    first: dict[str, Given[str]] = {}
+    for given in givens:
+        first.setdefault(given.value, given)
+    return tuple(first.values())

@@ -1,0 +1,144 @@
+"""The parameters of bonds and bridges in all their spellings, as the kernel's own names.
+
+`bond-mode`, `bond_mode` and `mode`, `up-delay` and `bond-updelay` occur, mixed within one document (platforms.md 13,
+39a). Names and values are those of the kernel's Documentation/networking/bonding.rst and of ip-link(8).
+"""
+
+from __future__ import annotations
+
+from guestinit.model.fields import nearest
+from guestinit.model.network import BOND
+from guestinit.model.problem import Problems
+from guestinit.model.value import LIST, MAP, SCALAR, Given, Value
+from guestinit.reading.network_values import describe_text, is_word
+
+BOND_MODES = ("balance-rr", "active-backup", "balance-xor", "broadcast", "802.3ad", "balance-tlb", "balance-alb")
+
+# By the kernel's name: the other spellings, without `bond-` and with dashes.
+_BOND = {
+    "mode": (),
+    "miimon": ("mii-monitor-interval",),
+    "updelay": ("up-delay",),
+    "downdelay": ("down-delay",),
+    "lacp_rate": (),
+    "xmit_hash_policy": ("transmit-hash-policy",),
+    "min_links": (),
+    "ad_select": (),
+    "all_slaves_active": ("all-members-active",),
+    "arp_interval": (),
+    "arp_ip_target": ("arp-ip-targets",),
+    "arp_validate": (),
+    "arp_all_targets": (),
+    "fail_over_mac": ("fail-over-mac-policy",),
+    "num_grat_arp": ("gratuitous-arp", "gratuitious-arp"),
+    "packets_per_slave": ("packets-per-member",),
+    "primary": (),
+    "primary_reselect": ("primary-reselect-policy",),
+    "resend_igmp": (),
+    "lp_interval": ("learn-packet-interval",),
+}
+_BRIDGE = {
+    "stp": (),
+    "forward_delay": ("fd",),
+    "hello_time": ("hello",),
+    "max_age": ("maxage",),
+    "ageing_time": ("ageing",),
+    "priority": ("bridgeprio",),
+}
+# Read without effect: interfaces(5) keys for its own waiting, and what is the kernel's only way today.
+_NOTHING = frozenset(("use-carrier", "slaves", "ports", "waitport", "maxwait", "gcint", "hw", "active-slave"))
+_MEMBER = {"path-cost": "costs", "pathcost": "costs", "port-priority": "priorities", "portprio": "priorities"}
+
+# Numbers that the kernel takes too, as names.
+_NUMBERED = {
+    "mode": BOND_MODES,
+    "lacp_rate": ("slow", "fast"),
+    "ad_select": ("stable", "bandwidth", "count"),
+    "xmit_hash_policy": ("layer2", "layer3+4", "layer2+3", "encap2+3", "encap3+4", "vlan+srcmac"),
+    "arp_validate": ("none", "active", "backup", "all", "filter", "filter_active", "filter_backup"),
+    "arp_all_targets": ("any", "all"),
+    "fail_over_mac": ("none", "active", "follow"),
+    "primary_reselect": ("always", "better", "failure"),
+}
+_FLAGS = ("all_slaves_active", "stp")
+
+Pairs = tuple[tuple[str, str], ...]
+Numbers = tuple[tuple[str, int], ...]
+
+
+def read(value: Value | None, kind: str, path: str, problems: Problems) -> tuple[Pairs, Numbers, Numbers]:
+    """Parameters, path costs and priorities by member. What is unknown or wrong is reported and left out."""
+    if value is None or value.is_null:
+        return (), (), ()
+    if value.kind != MAP:
+        problems.error(value.at, path, f"expected a mapping, got a {value.kind}", "left out")
+        return (), (), ()
+    table: dict[str, tuple[str, ...]] = dict(_BOND if kind == BOND else _BRIDGE)
+    known = {name.replace("_", "-"): name for name in table}
+    known.update((other, name) for name, others in table.items() for other in others)
+    found: dict[str, str] = {}
+    by_member: dict[str, Numbers] = {}
+    for key, each in value.pairs:
+        plain = key.text.lower().replace("_", "-")
+        plain = plain[len(kind) + 1 :] if plain.startswith(kind + "-") else plain
+        where = f"{path}.{key.text}"
+        if plain in _MEMBER and kind != BOND:
+            by_member[_MEMBER[plain]] = _numbers_by_member(each, where, problems)
+        elif plain in _NOTHING:
+            problems.note(key.at, where, "has no effect here", "nothing is lost", len(key.text))
+        elif plain not in known:
+            guess = nearest(plain, list(known))
+            hint = f"did you mean '{guess}'?" if guess else "it is ignored"
+            problems.warning(key.at, where, f"unknown parameter of a {kind}", hint, max(1, len(key.text)))
+        elif not each.is_null:
+            text = _parameter(known[plain], each, where, problems)
+            if text:
+                found[known[plain]] = text
+    return tuple(sorted(found.items())), by_member.get("costs", ()), by_member.get("priorities", ())
+
+
+def _parameter(name: str, value: Value, path: str, problems: Problems) -> str:
+    items = value.items if value.kind == LIST and name == "arp_ip_target" else (value,)
+    if any(item.kind != SCALAR for item in items):
+        problems.error(value.at, path, f"expected text, got a {value.kind}", "left out")
+        return ""
+    text = ",".join(item.text.strip() for item in items).lower().replace(" ", ",")
+    if name in _FLAGS:
+        text = {"true": "1", "yes": "1", "on": "1", "false": "0", "no": "0", "off": "0"}.get(text, text)
+    choice = _NUMBERED.get(name, ())
+    if text.isascii() and text.isdecimal() and choice:
+        text = choice[int(text)] if len(text) < 3 and int(text) < len(choice) else "?"
+    wrong = (
+        (choice and text not in choice)
+        or (name in _FLAGS and text not in ("0", "1"))
+        or not all(is_word(part) for part in text.split(","))
+        or (not choice and name not in ("arp_ip_target", "primary") and not (text.isascii() and text.isdecimal()))
+        or len(text) > 200
+    )
+    if wrong:
+        expected = f"one of {', '.join(choice)}" if choice else "a number"
+        given = Given(value.text, value.at)
+        problems.error(value.at, path, f"expected {expected}, got {describe_text(given)}", "left out", len(value.text))
+        return ""
+    return text
+
+
+def _numbers_by_member(value: Value, path: str, problems: Problems) -> Numbers:
+    """`{eth0: 50}`, or interfaces(5) texts like `eth0 50`."""
+    if value.kind == MAP:
+        pairs = [(key.text, each.text, each.at) for key, each in value.pairs]
+    else:
+        items = value.items if value.kind == LIST else (value,)
+        pairs = [(*_cut(item.text), item.at) for item in items]
+    found = []
+    for name, number, at in pairs:
+        if number.isascii() and number.isdecimal() and len(number) < 10:
+            found.append((name, int(number)))
+        else:
+            problems.error(at, path, f"expected an interface and a number, got {name[:40]!r}", "left out")
+    return tuple(found)
+
+
+def _cut(text: str) -> tuple[str, str]:
+    name, _, number = text.strip().partition(" ")
+    return name, number.strip()

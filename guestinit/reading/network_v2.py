@@ -1,0 +1,394 @@
+"""network-config version 2: netplan's grammar, as CAPMOX, KubeVirt's users and many people write it.
+
+The format is netplan's YAML reference; `renderer` is not followed, the image decides that. What guestinit does not do
+is an error with its place, never silence.
+"""
+
+from __future__ import annotations
+
+from guestinit.model.fields import Fields, Key
+from guestinit.model.network import (
+    BOND,
+    BRIDGE,
+    DISABLED,
+    DUMMY,
+    PHYSICAL,
+    VLAN,
+    VRF,
+    Address,
+    Dhcp,
+    Link,
+    Match,
+    Network,
+    Route,
+    Rule,
+)
+from guestinit.model.problem import Problems
+from guestinit.model.value import LIST, MAP, SCALAR, Given, Value
+from guestinit.reading import network_complete as complete
+from guestinit.reading import network_parameters, network_routes
+from guestinit.reading import network_values as values
+
+SECTIONS = {
+    "ethernets": PHYSICAL,
+    "bonds": BOND,
+    "bridges": BRIDGE,
+    "vlans": VLAN,
+    "vrfs": VRF,
+    "dummy-devices": DUMMY,
+}
+UNSUPPORTED_SECTIONS = ("wifis", "modems", "tunnels", "virtual-ethernets", "nm-devices")
+TOP_KEYS = (
+    Key("version", "2", "the version of this format"),
+    Key("config", "disabled", "leave the network alone"),
+    Key("renderer", "text", "guestinit takes the renderer that the image uses", ignored=True),
+    *(Key(name, "mapping", f"interfaces of the kind {kind}") for name, kind in SECTIONS.items()),
+    *(Key(name, "mapping", "not supported") for name in UNSUPPORTED_SECTIONS),
+    Key("openvswitch", "mapping", "guestinit sets up no Open vSwitch", ignored=True),
+)
+_UNSUPPORTED = ("auth", "emit-lldp", "embedded-switch-mode", "virtual-function-count", "infiniband-mode")
+_COMMON_KEYS = (
+    Key("dhcp4", "true or false", "whether an IPv4 lease is asked for"),
+    Key("dhcp6", "true or false", "whether an IPv6 lease is asked for"),
+    Key("dhcp4-overrides", "mapping", "what is taken from the lease", aliases=("dhcp4_overrides",)),
+    Key("dhcp6-overrides", "mapping", "what is taken from the lease", aliases=("dhcp6_overrides",)),
+    Key("dhcp-identifier", "text", "mac or duid"),
+    Key("accept-ra", "true or false", "whether router advertisements are used", aliases=("accept_ra",)),
+    Key("addresses", "list of addresses", "in CIDR form"),
+    Key("gateway4", "address", "of the IPv4 default route"),
+    Key("gateway6", "address", "of the IPv6 default route"),
+    Key("routes", "list", "routes through this interface"),
+    Key("routing-policy", "list", "rules that choose a routing table"),
+    Key("nameservers", "mapping", "addresses and search"),
+    Key("macaddress", "MAC", "the address to set"),
+    Key("mtu", "number", "largest packet, in bytes"),
+    Key("ipv6-mtu", "number", "largest IPv6 packet, in bytes"),
+    Key("ipv6-privacy", "true or false", "temporary addresses"),
+    Key("ipv6-address-generation", "text", "eui64 or stable-privacy"),
+    Key("ipv6-address-token", "address", "the interface part of a stateless address"),
+    Key("link-local", "list of text", "ipv4, ipv6: which families have a link-local address"),
+    Key("optional", "true or false", "whether being online does not wait for it"),
+    Key("activation-mode", "text", "manual or off"),
+    Key("ignore-carrier", "true or false", "whether it is configured without a cable"),
+    Key("optional-addresses", "list of text", "being online waits for the interface as a whole", ignored=True),
+    Key("critical", "true or false", "guestinit never takes addresses away at shutdown", ignored=True),
+    Key("renderer", "text", "guestinit takes the renderer that the image uses", ignored=True),
+    Key("networkmanager", "mapping", "for one renderer only", ignored=True),
+    Key("openvswitch", "mapping", "guestinit sets up no Open vSwitch", ignored=True),
+    *(Key(name, "anything", "not supported") for name in _UNSUPPORTED),
+)
+_OWN_KEYS = {
+    PHYSICAL: (
+        Key("match", "mapping", "which hardware is meant; without it the name is the kernel's"),
+        Key("set-name", "text", "the kernel's name from the next boot on"),
+        Key("wakeonlan", "true or false", "whether a magic packet wakes the machine"),
+    ),
+    BOND: (Key("interfaces", "list of text", "the members"), Key("parameters", "mapping", "of the bond")),
+    BRIDGE: (Key("interfaces", "list of text", "the members"), Key("parameters", "mapping", "of the bridge")),
+    VLAN: (Key("id", "number", "the tag"), Key("link", "text", "the interface below")),
+    VRF: (Key("interfaces", "list of text", "the members"), Key("table", "number", "its routing table")),
+    DUMMY: (),
+}
+_MATCH_KEYS = (
+    Key("macaddress", "MAC", "of the hardware"),
+    Key("name", "text", "the kernel's name, with wildcards"),
+    Key("driver", "list of text", "the kernel's driver, with wildcards"),
+)
+_NAMESERVERS_KEYS = (
+    Key("addresses", "list of addresses", "the servers"),
+    Key("search", "list of domains", "where short names are looked up"),
+)
+_OVERRIDES_KEYS = (
+    Key("use-dns", "true or false", "take its name servers"),
+    Key("use-domains", "true, false or route", "take its domain for searching"),
+    Key("use-routes", "true or false", "take its routes"),
+    Key("use-mtu", "true or false", "take its MTU"),
+    Key("use-ntp", "true or false", "take its time servers"),
+    Key("use-hostname", "true or false", "take the name it gives"),
+    Key("send-hostname", "true or false", "tell it the name"),
+    Key("hostname", "text", "the name to tell it"),
+    Key("route-metric", "number", "of the routes in the lease"),
+)
+
+
+def read(value: Value, problems: Problems) -> Network | None:
+    """The model of a version 2 mapping; None, with a problem, if the document as a whole cannot be used."""
+    fields = Fields(value, "", TOP_KEYS, problems)
+    config = fields.raw("config")
+    if config is not None:
+        if config.text.lower() == "disabled":
+            return Network(DISABLED, config.at)
+        fields.wrong("config", config, "disabled")
+    for name in UNSUPPORTED_SECTIONS:
+        if fields.raw(name) is not None:
+            problems.error(fields.key_at(name), name, "not supported", "these interfaces are left out", len(name))
+    links: list[Link] = []
+    for section, kind in SECTIONS.items():
+        found = fields.raw(section)
+        if found is None:
+            continue
+        if found.kind != MAP:
+            fields.wrong(section, found, "a mapping of interfaces", "these interfaces are left out")
+            continue
+        for key, each in _last(found, section, problems):
+            try:
+                links.append(_link(kind, key, each, f"{section}.{key.text}", problems))
+            except values.Unusable:
+                continue
+    return complete.network(value.at, links, complete.Loose(), problems)
+
+
+def _last(section: Value, path: str, problems: Problems) -> list[tuple[Value, Value]]:
+    """The interfaces of a section; where a name stands twice the last one wins, as everywhere in YAML."""
+    last: dict[str, tuple[Value, Value]] = {}
+    for key, each in section.pairs:
+        if key.text in last:
+            message = f"given twice, first in line {last[key.text][0].at.line}"
+            problems.warning(key.at, f"{path}.{key.text}", message, "the last one is taken", max(1, len(key.text)))
+        last[key.text] = (key, each)
+    return list(last.values())
+
+
+def _link(kind: str, key: Value, value: Value, path: str, problems: Problems) -> Link:
+    """One interface. Raises Unusable."""
+    name = key.text.strip()
+    if value.is_null:
+        value = Value(MAP, key.at)
+    if value.kind != MAP:
+        problems.error(value.at, path, f"expected a mapping, got a {value.kind}", values.LEFT_OUT)
+        raise values.Unusable
+    fields = Fields(value, path, (*_COMMON_KEYS, *_OWN_KEYS[kind]), problems)
+    link = Link(kind, name, key.at, path)
+    for unsupported in _UNSUPPORTED:
+        if fields.raw(unsupported) is not None:
+            problems.error(fields.key_at(unsupported), fields.path_of(unsupported), "not supported", "left out")
+    link = _hardware(link, fields) if kind == PHYSICAL else _virtual(link, fields)
+    link = _addressing(link, fields)
+    link = _details(link, fields)
+    if kind == VRF:
+        link = link._replace(
+            routes=tuple(route._replace(table=route.table or link.table) for route in link.routes),
+            rules=tuple(rule._replace(table=rule.table or link.table) for rule in link.rules),
+        )
+    return link
+
+
+def _hardware(link: Link, fields: Fields) -> Link:
+    problems = fields.problems
+    match = fields.mapping("match", _MATCH_KEYS)
+    if match is None and fields.raw("match") is not None:
+        raise values.Unusable
+    if match is None:
+        link = link._replace(match=Match(names=(values.made_name(link.name, link.at, fields.path, problems),)))
+    else:
+        names, drivers = _globs(match, "name"), _globs(match, "driver")
+        mac = values.mac(match, "macaddress")
+        link = link._replace(match=Match(mac, names if names or drivers or mac else ("*",), drivers))
+        if not values.is_word(link.name):
+            problems.error(link.at, fields.path, f"{link.name[:40]!r} is no name for an interface", values.LEFT_OUT)
+            raise values.Unusable
+    given, wake = fields.text("set-name"), fields.flag("wakeonlan")
+    if given is not None:
+        reason = values.interface_name(given.value)
+        if reason:
+            message = f"{given.value[:40]!r} is {reason}"
+            problems.error(given.at, fields.path_of("set-name"), message, "the name stays", len(given.value))
+        elif link.match.mac or link.match.drivers:
+            link = link._replace(set_name=given.value)
+        elif given.value != link.match.exact_name:
+            hint = "the name stays; write match.macaddress"
+            problems.error(given.at, fields.path_of("set-name"), "needs a match by MAC or driver", hint)
+    return link._replace(wake_on_lan=bool(wake and wake.value))
+
+
+def _globs(match: Fields, name: str) -> tuple[str, ...]:
+    found = []
+    for given in values.texts(match, name):
+        plain = given.value.replace("[", "").replace("]", "")
+        if not values.is_word(plain) or "!" in given.value[:1]:
+            match.wrong(name, Value(SCALAR, given.at, given.value), "a name with or without wildcards", values.LEFT_OUT)
+            raise values.Unusable
+        found.append(given.value)
+    return tuple(found)
+
+
+def _virtual(link: Link, fields: Fields) -> Link:
+    problems = fields.problems
+    values.made_name(link.name, link.at, fields.path, problems)
+    if link.kind == VLAN:
+        below, tag = fields.text("link"), fields.number("id", 0, 4094)
+        if below is None or tag is None:
+            problems.error(fields.at, fields.path, "a VLAN needs 'id' and 'link'", values.LEFT_OUT)
+            raise values.Unusable
+        return link._replace(parent=below.value, vlan_id=tag.value)
+    if link.kind == DUMMY:
+        return link
+    link = link._replace(members=values.texts(fields, "interfaces"))
+    if link.kind == VRF:
+        table = fields.number("table", 1, 2**32 - 1)
+        if table is None:
+            problems.error(fields.at, fields.path, "a VRF needs a table", values.LEFT_OUT)
+            raise values.Unusable
+        return link._replace(table=table.value)
+    parameters, costs, priorities = network_parameters.read(
+        fields.raw("parameters"), link.kind, fields.path_of("parameters"), problems
+    )
+    return link._replace(parameters=parameters, costs=costs, priorities=priorities)
+
+
+def _addressing(link: Link, fields: Fields) -> Link:
+    """Addresses, leases, routes and name servers."""
+    accept_ra = fields.flag("accept-ra")
+    dhcp4, dhcp6 = _dhcp(fields, "dhcp4"), _dhcp(fields, "dhcp6")
+    accept = accept_ra.value if accept_ra else (True if dhcp6 else None)
+    nameservers = fields.mapping("nameservers", _NAMESERVERS_KEYS)
+    return link._replace(
+        addresses=_addresses(fields),
+        dhcp4=dhcp4,
+        dhcp6=dhcp6,
+        accept_ra=accept,
+        ra_metric=dhcp6.route_metric if dhcp6 else None,
+        link_local=_link_local(fields),
+        routes=_gateways(fields) + _routes(fields),
+        rules=_rules(fields),
+        dns=values.servers(nameservers, "addresses") if nameservers else (),
+        search=values.domains(nameservers, "search") if nameservers else (),
+    )
+
+
+def _dhcp(fields: Fields, name: str) -> Dhcp | None:
+    wanted = fields.flag(name)
+    overrides = fields.mapping(f"{name}-overrides", _OVERRIDES_KEYS)
+    if wanted is None or not wanted.value:
+        return None
+    found = Dhcp(wanted.at, identifier=values.choice(fields, "dhcp-identifier", ("mac", "duid")))
+    if overrides is None:
+        return found
+    hostname, metric = values.word(overrides, "hostname"), overrides.number("route-metric")
+    domains = overrides.raw("use-domains")
+    if domains is not None and domains.text == "route":
+        found = found._replace(use_domains="route")
+    else:
+        flag = overrides.flag("use-domains")
+        found = found._replace(use_domains="" if flag is None else str(flag.value).lower())
+    flags = {each: overrides.flag(each) for each in ("use-dns", "use-routes", "use-mtu", "use-ntp", "use-hostname")}
+    dns, routes, mtu, ntp, use_hostname = (flag.value if flag else None for flag in flags.values())
+    send = overrides.flag("send-hostname")
+    return found._replace(
+        route_metric=metric.value if metric else None,
+        use_dns=dns,
+        use_routes=routes,
+        use_mtu=mtu,
+        use_ntp=ntp,
+        use_hostname=use_hostname,
+        send_hostname=send.value if send else None,
+        hostname=hostname.value if hostname else "",
+    )
+
+
+def _addresses(fields: Fields) -> tuple[Address, ...]:
+    """Raises Unusable if one of them is wrong."""
+    found: dict[str, Address] = {}
+    path = fields.path_of("addresses")
+    value = fields.raw("addresses")
+    items = value.items if value is not None and value.kind == LIST else (value,) if value is not None else ()
+    for index, item in enumerate(items):
+        where = f"{path}.{index}"
+        options = Value(MAP, item.at)
+        if item.kind == MAP and len(item.pairs) == 1:
+            item, options = item.pairs[0]
+        if item.kind != SCALAR or options.kind != MAP:
+            fields.problems.error(item.at, where, f"expected an address, got a {item.kind}", values.LEFT_OUT)
+            raise values.Unusable
+        if item.is_null:
+            continue
+        address = values.address(Given(item.text, item.at), None, where, fields.problems)
+        keys = (Key("label", "text", "IPv4 only"), Key("lifetime", "0 or forever", "0: not for new connections"))
+        more = Fields(options, where, keys, fields.problems)
+        label, lifetime = values.word(more, "label"), values.choice(more, "lifetime", ("0", "forever"))
+        if label is not None and address.family == 4 and len(label.value) <= values.LONGEST_NAME:
+            address = address._replace(label=label.value)
+        address = address._replace(deprecated=lifetime == "0")
+        if address.ip in found:
+            fields.problems.warning(item.at, where, f"{address.ip} is given twice", "it is taken once", len(item.text))
+        found.setdefault(address.ip, address)
+    return tuple(found.values())
+
+
+def _gateways(fields: Fields) -> tuple[Route, ...]:
+    found = []
+    for name, family, to in (("gateway4", 4, "0.0.0.0/0"), ("gateway6", 6, "::/0")):
+        given = fields.text(name)
+        if given is None or not given.value.strip():
+            continue
+        via = values.gateway(given, fields.path_of(name), fields.problems)
+        if via is not None and (":" in via) == (family == 6):
+            found.append(Route(to, given.at, via))
+        elif via is not None:
+            fields.wrong(name, Value(SCALAR, given.at, given.value), f"an IPv{family} address")
+    return tuple(found)
+
+
+def _routes(fields: Fields) -> tuple[Route, ...]:
+    found = []
+    for index, item in enumerate(fields.items("routes") or ()):
+        each = _item(fields, "routes", index, item, network_routes.V2_KEYS)
+        route = network_routes.read_v2(each) if each else None
+        if route is not None:
+            found.append(route)
+    return tuple(found)
+
+
+def _rules(fields: Fields) -> tuple[Rule, ...]:
+    found = []
+    for index, item in enumerate(fields.items("routing-policy") or ()):
+        each = _item(fields, "routing-policy", index, item, network_routes.RULE_KEYS)
+        rule = network_routes.read_rule(each) if each else None
+        if rule is not None:
+            found.append(rule)
+    return tuple(found)
+
+
+def _item(fields: Fields, name: str, index: int, item: Value, keys: tuple[Key, ...]) -> Fields | None:
+    path = f"{fields.path_of(name)}.{index}"
+    if item.kind == MAP:
+        return Fields(item, path, keys, fields.problems)
+    if not item.is_null:
+        fields.problems.error(item.at, path, f"expected a mapping, got a {item.kind}", "left out")
+    return None
+
+
+def _link_local(fields: Fields) -> tuple[int, ...] | None:
+    given = fields.texts("link-local")
+    if given is None:
+        return None
+    families = []
+    for each in given:
+        if each.value in ("ipv4", "ipv6"):
+            families.append(int(each.value[3:]))
+        else:
+            fields.wrong("link-local", Value(SCALAR, each.at, each.value), "ipv4 or ipv6")
+    return tuple(sorted(set(families)))
+
+
+def _details(link: Link, fields: Fields) -> Link:
+    """What is left: sizes, IPv6 details, when it is brought up."""
+    mtu, mtu6 = fields.number("mtu", 68, 2**31 - 1), fields.number("ipv6-mtu", 1280, 2**31 - 1)
+    privacy, optional = fields.flag("ipv6-privacy"), fields.flag("optional")
+    carrier = fields.flag("ignore-carrier")
+    token = fields.text("ipv6-address-token")
+    parsed = values.ip(token.value) if token is not None else None
+    if token is not None and (parsed is None or parsed.version != 6):
+        fields.wrong("ipv6-address-token", Value(SCALAR, token.at, token.value), "an address like ::1")
+        parsed = None
+    return link._replace(
+        mac=values.mac(fields, "macaddress"),
+        mtu=mtu.value if mtu else None,
+        ipv6_mtu=mtu6.value if mtu6 else None,
+        ipv6_privacy=privacy.value if privacy else None,
+        ipv6_generation=values.choice(fields, "ipv6-address-generation", ("eui64", "stable-privacy")),
+        ipv6_token=str(parsed) if parsed else "",
+        optional=bool(optional and optional.value),
+        ignore_carrier=bool(carrier and carrier.value),
+        activation=values.choice(fields, "activation-mode", ("manual", "off")),
+    )

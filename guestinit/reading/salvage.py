@@ -1,0 +1,147 @@
+"""What can still be used of a cloud-config that is not valid YAML: the way in to the machine.
+
+Proxmox VE writes SSH keys without quotes (platforms.md 2.2). A key whose comment holds `: ` makes the document invalid,
+or turns the list item into a mapping; either way nobody could log in. So the keys are read line by line; and if the
+document is still invalid, those of its top-level keys that say who the machine is and who may log in are read by
+themselves.
+"""
+
+from __future__ import annotations
+
+import re
+
+from guestinit.model.problem import Position, Problems
+from guestinit.model.value import LIST, MAP, SCALAR, Value
+from guestinit.reading import yaml_document
+
+# Identity and access. Nothing that runs commands or writes files: half of those is worse than none.
+ACCESS = (
+    "hostname", "fqdn", "prefer_fqdn_over_hostname", "preserve_hostname", "manage_etc_hosts", "user", "users", "groups",
+    "ssh_authorized_keys", "allow_public_ssh_keys", "disable_root", "password", "chpasswd", "ssh_pwauth",
+)  # fmt: skip
+MOST_BLOCKS = 50
+
+_KEYS = ("ssh_authorized_keys", "ssh-authorized-keys")
+_LIST = re.compile(r"(?P<indent>[ ]*(?:-[ ]+)?)ssh[_-]authorized[_-]keys[ ]*:[ \t]*(?:#.*)?")
+_ITEM = re.compile(r"(?P<indent>[ ]*)-[ \t]+(?P<text>[^\s'\"|>&*!{\[].*?)[ \t\r]*")
+_PUBLIC_KEY = re.compile(r"(?:^|\s)(?:ssh-|ecdsa-sha2-|sk-ssh-|sk-ecdsa-)[\w.@-]+\s+AAAA")
+_BLOCK_TEXT = re.compile(r"(?:.*[\s:-])?[|>][-+0-9]*[ \t]*(?:#.*)?")
+_TOP_LEVEL = re.compile(r"(?P<quote>['\"]?)(?P<name>[A-Za-z_][\w-]*)(?P=quote)[ \t]*:(?:\s|$)")
+
+
+def read(text: str, label: str, problems: Problems) -> Value | None:
+    """A cloud-config document, or what can be used of it. None: nothing; problems say why."""
+    found = Problems()
+    value = yaml_document.parse(text, label, found)
+    if value is not None:
+        _report(found, problems)
+        return _join_keys(value, problems)
+    repaired, lines = quote_keys(text)
+    if lines:
+        again = Problems()
+        value = yaml_document.parse(repaired, label, again)
+        if value is not None:
+            for line in lines:
+                _note_key(Position(label, line, 1), problems)
+            _report(again, problems)
+            return _join_keys(value, problems)
+    value = _access_only(repaired, label)
+    if value is not None:
+        names = ", ".join(name.text for name, _ in value.pairs)
+        error = found.found[-1]
+        hint = "; ".join(part for part in (error.hint, f"of this document only these are used: {names}") if part)
+        found.found[-1] = error._replace(hint=hint)
+        value = _join_keys(value, problems)
+    _report(found, problems)
+    return value
+
+
+def quote_keys(text: str) -> tuple[str, list[int]]:
+    """The text with quotes around those bare SSH keys that YAML would misread, and the numbers of their lines."""
+    lines = text.split("\n")
+    changed = []
+    inside: int | None = None  # the indentation of the list that we are in
+    block: int | None = None  # the indentation of the line that began a block of literal text
+    for index, line in enumerate(lines):
+        indent = len(line) - len(line.lstrip(" "))
+        if not line.strip() or (block is not None and indent > block):
+            continue
+        block = indent if _BLOCK_TEXT.fullmatch(line) else None
+        begins = _LIST.fullmatch(line)
+        if begins:
+            inside = len(begins["indent"])
+            continue
+        item = _ITEM.fullmatch(line)
+        if inside is None or not item or indent < inside:
+            if not line.lstrip().startswith(("#", "-")) or indent < (inside or 0):
+                inside = None
+            continue
+        key = item["text"]
+        if _PUBLIC_KEY.search(key) and (": " in key or ":\t" in key or key.endswith(":")):
+            quoted = key.replace("'", "''")
+            lines[index] = f"{line[: item.start('text')]}'{quoted}'"
+            changed.append(index + 1)
+    return "\n".join(lines), changed
+
+
+def _access_only(text: str, label: str) -> Value | None:
+    """The top-level keys of ACCESS that are valid by themselves."""
+    lines = text.split("\n")
+    starts: list[tuple[int, str]] = []
+    for index, line in enumerate(lines):
+        if starts and line.startswith(("---", "...")):
+            lines = lines[:index]  # a second document
+            break
+        if line[:1] in ("", " ", "\t", "#", "-", "]", "}", "\r"):
+            continue  # belongs to what stands above
+        match = _TOP_LEVEL.match(line)
+        starts.append((index, match["name"] if match else ""))
+    ends = [index for index, _ in starts[1:]] + [len(lines)]
+    pairs: list[tuple[Value, Value]] = []
+    wanted = [(index, end) for (index, name), end in zip(starts, ends) if name in ACCESS]
+    for index, end in wanted[:MOST_BLOCKS]:
+        found = Problems()
+        value = yaml_document.parse("\n".join(lines[index:end]), label, found, index + 1)
+        if value is not None and value.kind == MAP and not found.found:
+            pairs += value.pairs
+    return Value(MAP, pairs[0][0].at, pairs=tuple(pairs)) if pairs else None
+
+
+def _join_keys(value: Value, problems: Problems) -> Value:
+    """SSH keys that became mappings of one pair (`ssh-rsa AAAA... ops: laptop`) made text again."""
+    if value.kind == LIST:
+        items = tuple(_join_keys(item, problems) for item in value.items)
+        return value if all(new is old for new, old in zip(items, value.items)) else value._replace(items=items)
+    if value.kind != MAP:
+        return value
+    pairs = []
+    for name, content in value.pairs:
+        if name.text in _KEYS and content.kind == LIST:
+            items = tuple(_joined(item, problems) for item in content.items)
+            if any(new is not old for new, old in zip(items, content.items)):
+                content = content._replace(items=items)
+        elif name.text in ("users", "user"):
+            content = _join_keys(content, problems)
+        pairs.append((name, content))
+    return value._replace(pairs=tuple(pairs))
+
+
+def _joined(item: Value, problems: Problems) -> Value:
+    if item.kind != MAP or len(item.pairs) != 1:
+        return item
+    name, content = item.pairs[0]
+    if content.kind != SCALAR or not _PUBLIC_KEY.search(name.text):
+        return item
+    _note_key(item.at, problems)
+    return Value(SCALAR, item.at, f"{name.text}: {content.text}".strip(), plain=False)
+
+
+def _note_key(at: Position, problems: Problems) -> None:
+    problems.note(at, "ssh_authorized_keys", "': ' in the comment of a key", "read as text; put the key in quotes")
+
+
+def _report(found: Problems, problems: Problems) -> None:
+    for problem in found.found:
+        problems.add(problem)
+
+

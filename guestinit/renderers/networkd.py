@@ -1,0 +1,248 @@
+"""systemd-networkd: a .network file for each link, a .netdev for each that is made.
+
+Formats: systemd.network(5) and systemd.netdev(5); every setting here is known to systemd 252 (Debian 12, EL 9).
+"""
+
+from __future__ import annotations
+
+from guestinit.model.facts import Nic
+from guestinit.model.network import (
+    BOND,
+    BRIDGE,
+    CONFIGURED,
+    EMPTY,
+    HARDWARE,
+    LOOPBACK,
+    VLAN,
+    VRF,
+    Link,
+    Network,
+    Rendered,
+    Route,
+    Rule,
+    file_ids,
+    masters,
+)
+from guestinit.model.problem import Problems
+from guestinit.renderers import link_file, networkd_netdev
+from guestinit.renderers.ini import Section, text
+
+DIRECTORY = "/etc/systemd/network"
+RESOLVED = "/etc/systemd/resolved.conf.d/50-guestinit.conf"
+
+
+def render(network: Network, nics: tuple[Nic, ...], problems: Problems) -> tuple[Rendered, ...]:
+    """The files of systemd-networkd; for name servers without an interface, one of systemd-resolved."""
+    if network.state == EMPTY:
+        return _resolved(network)
+    if network.state != CONFIGURED:
+        return ()
+    ids, owners = file_ids(network), masters(network)
+    vlans: dict[str, list[str]] = {}
+    for link in network.links:
+        if link.kind == VLAN:
+            vlans.setdefault(link.parent, []).append(link.name)
+    found = []
+    for link in network.links:
+        if link.kind == LOOPBACK and not link.addresses:
+            continue
+        base = f"{DIRECTORY}/10-guestinit-{ids[link.name]}"
+        if link.kind in HARDWARE:
+            name_file = link_file.render(link, ids[link.name], wake_on_lan=True)
+            found += [name_file] if name_file else []
+        elif link.kind != LOOPBACK:
+            found.append(Rendered(base + ".netdev", networkd_netdev.content(link), 0o644, link.at, link.name))
+        content = _content(link, owners.get(link.name), vlans.get(link.name, []), problems)
+        found.append(Rendered(base + ".network", content, 0o644, link.at, link.name))
+    return tuple(found)
+
+
+def _resolved(network: Network) -> tuple[Rendered, ...]:
+    section = Section("Resolve")
+    section.set("DNS", " ".join(given.value for given in network.dns))
+    section.set("Domains", " ".join(given.value for given in network.search))
+    if not section.lines:
+        return ()
+    at = (network.dns or network.search)[0].at
+    return (Rendered(RESOLVED, text((section,)), 0o644, at),)
+
+
+def _content(link: Link, master: Link | None, vlans: list[str], problems: Problems) -> bytes:
+    """One .network file."""
+    settings = Section("Network")
+    settings.set("DHCP", _dhcp_families(link))
+    settings.set("LinkLocalAddressing", _link_local(link))
+    settings.set("IPv6AcceptRA", link.accept_ra)
+    settings.set("IPv6PrivacyExtensions", link.ipv6_privacy)
+    settings.set("IPv6MTUBytes", link.ipv6_mtu)
+    settings.set("IPv6LinkLocalAddressGenerationMode", link.ipv6_generation)
+    settings.set("ConfigureWithoutCarrier", link.ignore_carrier or None)
+    plain = [address for address in link.addresses if not address.label and not address.deprecated]
+    settings.set_all("Address", [str(address) for address in plain])
+    settings.set_all("DNS", [given.value for given in link.dns])
+    settings.set("Domains", " ".join(given.value for given in link.search))
+    settings.set_all("VLAN", vlans)
+    port = None
+    if master is not None:
+        settings.set({BOND: "Bond", BRIDGE: "Bridge", VRF: "VRF"}[master.kind], master.name)
+        if master.kind == BOND and dict(master.parameters).get("primary") == link.name:
+            settings.set("PrimarySlave", True)
+        if master.kind == BRIDGE:
+            port = _port(link, master)
+    if not settings.lines:
+        # An interface without a word about it is still ours: it is brought up, and gets a link-local address.
+        settings.set("LinkLocalAddressing", "ipv6")
+    return text((
+        _match(link, master),
+        _link(link),
+        settings,
+        *_addresses(link),
+        *map(_route, link.routes),
+        *map(_rule, link.rules),
+        _dhcp4(link),
+        _dhcp6(link, problems),
+        _advertisements(link),
+        port,
+    ))  # fmt: skip
+
+
+def _match(link: Link, master: Link | None) -> Section:
+    section = Section("Match")
+    if link.kind not in HARDWARE:
+        section.set("Name", link.name)
+        return section
+    # Where the current MAC is not the hardware's own for long, only the permanent one names it.
+    changes = bool(link.mac) or (master is not None and master.kind == BOND)
+    section.set("PermanentMACAddress" if changes else "MACAddress", link.match.mac)
+    section.set("Name", " ".join(link.match.names))
+    section.set("Driver", " ".join(link.match.drivers))
+    if not link.match.exact_name:
+        section.set("Type", link_file.hardware_type(link))
+    return section
+
+
+def _link(link: Link) -> Section:
+    section = Section("Link")
+    if link.kind in HARDWARE:
+        section.set("MACAddress", link.mac)
+        section.set("MTUBytes", link.mtu)
+    section.set("ActivationPolicy", {"manual": "manual", "off": "always-down"}.get(link.activation))
+    section.set("RequiredForOnline", False if link.optional or link.activation else None)
+    return section
+
+
+def _dhcp_families(link: Link) -> str:
+    if link.dhcp4 and link.dhcp6:
+        return "yes"
+    return "ipv4" if link.dhcp4 else "ipv6" if link.dhcp6 else ""
+
+
+def _link_local(link: Link) -> str:
+    if link.link_local is None:
+        return ""
+    return {(): "no", (4,): "ipv4", (6,): "ipv6", (4, 6): "yes"}[link.link_local]
+
+
+def _addresses(link: Link) -> list[Section]:
+    found = []
+    for address in link.addresses:
+        if address.label or address.deprecated:
+            section = Section("Address")
+            section.set("Address", str(address))
+            section.set("Label", address.label)
+            section.set("PreferredLifetime", 0 if address.deprecated else None)
+            found.append(section)
+    return found
+
+
+def _route(route: Route) -> Section:
+    section = Section("Route")
+    if not route.via or route.to not in ("0.0.0.0/0", "::/0"):
+        section.set("Destination", route.to)
+    section.set("Gateway", route.via)
+    section.set("GatewayOnLink", route.on_link or None)
+    section.set("Metric", route.metric)
+    section.set("Table", route.table)
+    section.set("Scope", route.scope)
+    section.set("Type", route.type)
+    section.set("PreferredSource", route.source)
+    section.set("MTUBytes", route.mtu)
+    return section
+
+
+def _rule(rule: Rule) -> Section:
+    section = Section("RoutingPolicyRule")
+    section.set("From", rule.source)
+    section.set("To", rule.to)
+    section.set("Table", rule.table)
+    section.set("Priority", rule.priority)
+    section.set("FirewallMark", rule.mark)
+    section.set("TypeOfService", rule.tos)
+    if not rule.source and not rule.to:
+        section.set("Family", "both")
+    return section
+
+
+def _dhcp4(link: Link) -> Section | None:
+    """Domain and MTU of a lease are taken, as every other network manager does by itself."""
+    dhcp = link.dhcp4
+    if dhcp is None:
+        return None
+    section = Section("DHCPv4")
+    section.set("RouteMetric", dhcp.route_metric)
+    section.set("UseDNS", dhcp.use_dns)
+    section.set("UseDomains", _domains(dhcp.use_domains))
+    section.set("UseRoutes", dhcp.use_routes)
+    section.set("UseMTU", dhcp.use_mtu is not False)
+    section.set("UseNTP", dhcp.use_ntp)
+    section.set("UseHostname", dhcp.use_hostname)
+    section.set("SendHostname", dhcp.send_hostname)
+    section.set("Hostname", dhcp.hostname)
+    section.set("ClientIdentifier", dhcp.identifier)
+    return section
+
+
+def _dhcp6(link: Link, problems: Problems) -> Section | None:
+    dhcp = link.dhcp6
+    if dhcp is None:
+        return None
+    section = Section("DHCPv6")
+    section.set("UseDNS", dhcp.use_dns)
+    section.set("UseDomains", _domains(dhcp.use_domains))
+    section.set("UseNTP", dhcp.use_ntp)
+    section.set("UseHostname", dhcp.use_hostname)
+    if link.accept_ra is False:
+        section.set("WithoutRA", "solicit")  # nobody announces that there is a server
+    if dhcp.hostname or dhcp.send_hostname is not None:
+        message = "systemd-networkd has no hostname settings for DHCPv6"
+        problems.warning(dhcp.at, f"{link.path}.dhcp6-overrides", message, "left to its own choice")
+    return section
+
+
+def _advertisements(link: Link) -> Section | None:
+    if link.accept_ra is False:
+        return None
+    section = Section("IPv6AcceptRA")
+    section.set("RouteMetric", link.ra_metric)
+    if link.accept_ra:
+        section.set("UseDNS", link.dhcp6.use_dns if link.dhcp6 else None)
+        section.set("UseDomains", _domains(link.dhcp6.use_domains if link.dhcp6 else ""))
+        if link.dhcp6 and link.dhcp6.use_routes is False:
+            section.set("UseGateway", False)
+            section.set("UseRoutePrefix", False)
+    if link.ipv6_token:
+        section.set("Token", f"static:{link.ipv6_token}")
+    elif link.ipv6_generation == "stable-privacy":
+        section.set("Token", "prefixstable")
+    return section
+
+
+def _domains(choice: str) -> str:
+    return {"": "yes", "true": "yes", "false": "no", "route": "route"}[choice]
+
+
+def _port(link: Link, bridge: Link) -> Section:
+    section = Section("Bridge")
+    section.set("Cost", dict(bridge.costs).get(link.name))
+    section.set("Priority", dict(bridge.priorities).get(link.name))
+    return section

@@ -1,0 +1,168 @@
+"""What the units call: one stage of a boot, from the off switches to the report."""
+
+from __future__ import annotations
+
+import sys
+from typing import Any
+
+from guestinit import pipeline
+from guestinit.model.action import FINAL, LOCAL, STAGES
+from guestinit.model.identity import Identity
+from guestinit.model.problem import Problem, Problems
+from guestinit.model.report import DISABLED, FAILURE, RUNNING, Report
+from guestinit.model.unreadable import Unreadable
+from guestinit.show import document as documents
+from guestinit.system import announce, boot
+from guestinit.system.lock import Lock
+from guestinit.system.system import System
+
+
+def run_stage(stage: str, system: System) -> int:
+    """Run one stage and report it. The exit code is the unit's: 0 also when degraded, 1 when failed."""
+    from guestinit.system import facts
+
+    reason = facts.disabled(system) or cloud_init_in_charge(system)
+    if reason:
+        return stand_aside(reason, system)
+    with Lock():
+        return run_locked(stage, system)
+
+
+def run_locked(stage: str, system: System) -> int:
+    """The stage itself, alone on this machine."""
+    earlier = {} if stage == LOCAL else announce.read_status(system)
+    if stage != LOCAL and earlier.get("state") != RUNNING:
+        return report_again(earlier, system)
+    started = boot.uptime(system)
+    if stage == LOCAL:
+        announce.write_status(say_running(started, system), system)
+    ended = run_pipeline(stage, system)
+    announce.reveal(ended.revealed)
+    document = finish(ended.report, started, earlier, system)
+    for problem in ended.report.problems:
+        tell(PRIORITY[problem.severity], str(problem))
+    tell(INFO, summary(document))
+    return 1 if document["result"] == FAILURE else 0
+
+
+def run_pipeline(stage: str, system: System) -> pipeline.Ended:
+    """The story; meta-data that cannot be trusted ends it before anything is planned."""
+    try:
+        ended = pipeline.run(pipeline.Order((stage,)), system, lambda line: tell(INFO, line))
+    except Unreadable as unreadable:
+        return pipeline.Ended(unreadable_report(stage, unreadable.problem))
+    assert isinstance(ended, pipeline.Ended)  # only a dry run hands back a preview
+    return ended
+
+
+def unreadable_report(stage: str, problem: Problem) -> Report:
+    """The machine stays as it is; the run has failed."""
+    identity = Identity("unknown", "the platform's description of this machine cannot be read")
+    return Report("nocloud", "", (), identity, stage, (), (problem,), {}, refused=str(problem))
+
+
+def finish(report: Report, started: float, earlier: dict[str, Any], system: System) -> dict[str, Any]:
+    """Write the status, ask for the stages that are left, and tell everybody at the end."""
+    at_end = report.stage == FINAL or not report.datasource
+    this = documents.Boot(
+        boot.boot_id(system), started, boot.uptime(system),
+        boot.addresses(system) if at_end else (), boot.host_key_fingerprints(system) if at_end else (),
+    )  # fmt: skip
+    document = documents.build(report, this, earlier)
+    if report.stage == LOCAL:
+        # The final stage looks at the guest once more and reports it; where nothing was found there is nothing to tell.
+        again = report.datasource and not report.refused
+        announce.request_stages((*report.left, FINAL) if again else (), system)
+        if FINAL in report.left:
+            announce.request_network(system)
+    announce.write_status(document, system)
+    if document["state"] != RUNNING:
+        tell_guest(document, system)
+    if report.stage == FINAL:
+        tell_host(document, system)
+    return document
+
+
+def report_again(document: dict[str, Any], system: System) -> int:
+    """Everything was done in an earlier stage of this boot: the report only, with what the guest has become since."""
+    if document:
+        document["addresses"] = list(boot.addresses(system))
+        document["ssh_host_keys"] = list(boot.host_key_fingerprints(system))
+        announce.write_status(document, system)
+        announce.show_fingerprints(document, system)
+        tell_host(document, system)
+    return 0
+
+
+def tell_guest(document: dict[str, Any], system: System) -> None:
+    """The console line and the fingerprints above the login prompt."""
+    if pipeline.read_image(system, Problems()).option("report.console", "true") == "true":
+        announce.tell_consoles(document, system)
+    announce.show_fingerprints(document, system)
+
+
+def tell_host(document: dict[str, Any], system: System) -> None:
+    """The host's channels, unless the image configuration switches the agent's off."""
+    agent = pipeline.read_image(system, Problems()).option("report.agent_channel", "true") == "true"
+    for answer in announce.tell_host(document, agent, system):
+        tell(INFO, answer)
+
+
+def say_running(started: float, system: System) -> dict[str, Any]:
+    """The status while the first stage works: what stays if we are killed, until systemd starts the failure report."""
+    report = Report("", "", (), Identity("unknown", "not known yet"), LOCAL, (), (), {}, left=STAGES)
+    return documents.build(report, documents.Boot(boot.boot_id(system), started, None), {})
+
+
+def stand_aside(reason: str, system: System) -> int:
+    """Switched off, or somebody else's machine: one clear line, and no failure."""
+    tell(NOTICE, f"guestinit does nothing: {reason}")
+    identity = Identity("none", reason)
+    document = documents.build(
+        Report("", "", (), identity, LOCAL, (), (), {}), documents.Boot(boot.boot_id(system), None, None), {}
+    )
+    document["state"] = DISABLED
+    announce.write_status(document, system)
+    return 0
+
+
+def cloud_init_in_charge(system: System) -> str:
+    """Two agents on one machine would undo each other's work."""
+    from guestinit.system import facts
+
+    if facts.cloud_init_enabled(system):
+        return "cloud-init is installed and enabled; disable it, or remove guestinit"
+    return ""
+
+
+def report_failure(unit: str, system: System) -> int:
+    """Called by systemd when a unit of ours failed: the status must not say "running" for ever."""
+    document = announce.read_status(system) or say_running(0.0, system)
+    if document["state"] == RUNNING:
+        document["state"] = document["result"] = FAILURE
+        document["refused"] = f"{unit} ended without a report; see 'journalctl -b -u {unit}'"
+        document["finished"] = boot.uptime(system)
+        announce.write_status(document, system)
+        tell_guest(document, system)
+        tell_host(document, system)
+    return 0
+
+
+def summary(document: dict[str, Any]) -> str:
+    """The last line in the journal."""
+    bad = [action["id"] for action in document["actions"] if action["result"] not in ("ok", "left for the first boot")]
+    ending = f"; not done: {', '.join(bad)}" if bad else ""
+    return f"stage {document['stage']}: {document['result']}, {document['identity']['kind']}" \
+           f" ({document['identity']['reason']}){ending}"
+
+
+# sd-daemon(3): a "<N>" before a line on standard error is its priority in the journal.
+NOTICE, INFO = 5, 6
+PRIORITY = {"error": 3, "warning": 4, "note": 6}
+
+
+def tell(priority: int, text: str) -> None:
+    """One line for the journal."""
+    for line in text.splitlines():
+        sys.stderr.write(f"<{priority}>{line}\n")
+    sys.stderr.flush()

@@ -1,0 +1,182 @@
+"""Comparing a plan with the machine, and applying what differs.
+
+`compare` only looks. `apply` takes what it found, step by step: intent into the journal, act, look again, completion
+into the journal. Nothing here knows about dry runs: the pipeline returns between the two.
+"""
+
+from __future__ import annotations
+
+import time
+from collections.abc import Callable, Iterable, Iterator
+from typing import TYPE_CHECKING
+
+from guestinit.model.action import EVERY_BOOT, KINDS, ONCE, Command, Grow, Lines, Step
+from guestinit.model.identity import NO_SEED, SAME, Identity
+from guestinit.model.plan import (
+    FAILED,
+    INTERRUPTED,
+    LEFT,
+    OK,
+    RUN,
+    SKIPPED,
+    UNCHANGED,
+    Change,
+    Outcome,
+)
+from guestinit.system import kinds
+from guestinit.system.failed import Failed
+
+if TYPE_CHECKING:
+    from guestinit.model.secret import Secret
+    from guestinit.system.system import System
+
+
+def due(plan: Iterable[Step], identity: Identity) -> tuple[Step, ...]:
+    """The steps that this kind of boot is about."""
+    if identity.kind == NO_SEED:
+        return ()
+    if identity.kind == SAME:
+        return tuple(step for step in plan if step.frequency == EVERY_BOOT)
+    return tuple(plan)
+
+
+def compare(steps: Iterable[Step], system: System) -> tuple[Change, ...]:
+    """Each step beside what the machine has. Observes only."""
+    changes: list[Change] = []
+    changing: set[str] = set()
+    for step in steps:
+        change = _compare_one(step, system, changing)
+        if change.change not in (UNCHANGED, LEFT):
+            changing.add(step.id)
+        changes.append(change)
+    return tuple(changes)
+
+
+def _compare_one(step: Step, system: System, changing: set[str]) -> Change:
+    if step.frequency == ONCE and system.state.is_done(step):
+        return Change(step, UNCHANGED, note="done before with the same input")
+    if step.when_changed and not (
+        changing.intersection(step.when_changed) or system.state.journal.changed_since(step.id, step.when_changed)
+    ):
+        return Change(step, UNCHANGED, note="nothing that it depends on changes")
+    if _must_not_repeat(step) and system.state.journal.interrupted(step.id):
+        return Change(step, RUN, note="interrupted before: reported, not run again")
+    return kinds.observe(step, system)
+
+
+def _must_not_repeat(step: Step) -> bool:
+    return isinstance(step.action, Command) and not step.action.may_repeat and step.frequency != EVERY_BOOT
+
+
+class Applied:
+    """What applying brought, beside the outcomes: passwords made here, to be shown once."""
+
+    def __init__(self) -> None:
+        self.outcomes: list[Outcome] = []
+        self.revealed: list[tuple[str, Secret]] = []
+
+
+def apply(
+    steps: Iterable[Step], system: System, say: Callable[[str], None]
+) -> Applied:
+    """Bring the machine to what the steps say. Each is compared afresh, since those before it may have changed things."""
+    applied = Applied()
+    changed: set[str] = set()
+    for number, step in enumerate(steps, 1):
+        change = _compare_one(step, system, changed)
+        if change.change == LEFT:
+            applied.outcomes.append(Outcome(change, LEFT, change.note))
+            continue
+        if change.change == UNCHANGED:
+            if step.frequency == ONCE and not system.state.is_done(step) and not step.when_changed:
+                system.state.record_done(step, OK, None)
+            applied.outcomes.append(Outcome(change, OK))
+            continue
+        missing = _failed_needs(step, system, applied.outcomes)
+        if missing:
+            applied.outcomes.append(Outcome(change, SKIPPED, f"needs {missing}, which failed"))
+            continue
+        if _must_not_repeat(step) and system.state.journal.interrupted(step.id):
+            outcome = Outcome(change, INTERRUPTED, "had begun when the machine went down; not run again")
+            system.state.record_done(step, INTERRUPTED, None)
+            system.state.save()
+            system.state.journal.complete(step.id, INTERRUPTED)
+        else:
+            say(f"[{number}] {step.id} begun")
+            outcome = _act(step, change, system, applied)
+            ending = f": {outcome.message}" if outcome.message else ""
+            say(f"[{number}] {step.id} {outcome.result} {outcome.seconds * 1000:.0f} ms{ending}")
+            changed.add(step.id)
+        applied.outcomes.append(outcome)
+    return applied
+
+
+def to_be_tried_again(steps: Iterable[Step], system: System) -> bool:
+    """Whether something failed in this run, in whichever stage, that the next boot has to try again."""
+    return any(
+        system.state.journal.result(step.id) == FAILED and not _must_not_repeat(step)
+        for step in steps
+        if step.frequency != EVERY_BOOT
+    )
+
+
+def _failed_needs(step: Step, system: System, outcomes: list[Outcome]) -> str:
+    results = {outcome.change.step.id: outcome.result for outcome in outcomes}
+    for need in step.needs:
+        result = results.get(need) or system.state.journal.result(need)
+        if result in (FAILED, SKIPPED, INTERRUPTED):
+            return need
+    return ""
+
+
+def _act(step: Step, change: Change, system: System, applied: Applied) -> Outcome:
+    system.state.journal.begin(step.id)
+    start = time.monotonic()
+    result, message, code = OK, "", None
+    try:
+        done = kinds.apply(change, system)
+        message, code = done.message, done.code
+        if done.reveal is not None:
+            applied.revealed.append((step.id, done.reveal))
+        if not isinstance(step.action, (Command, Grow)):  # what these two do cannot be looked at again
+            left = kinds.observe(step, system)
+            if left.change != UNCHANGED and step.frequency != ONCE:
+                result, message = FAILED, "applied, but the machine still differs" + _words(left)
+    except Failed as failure:
+        result, message, code = FAILED, failure.message, failure.code
+    except OSError as error:
+        result, message = FAILED, f"{error.strerror}: {error.filename}" if error.filename else str(error.strerror)
+    if step.frequency == ONCE and (result == OK or _must_not_repeat(step)):
+        system.state.record_done(step, result, code)
+        system.state.save()
+    system.state.journal.complete(step.id, result)
+    return Outcome(change, result, message, time.monotonic() - start, code)
+
+
+def _words(change: Change) -> str:
+    return f" ({change.note})" if change.note else ""
+
+
+def every_boot_checks(plan: Iterable[Step], system: System) -> Iterator[str]:
+    """What an unchanged boot can check by itself instead of planning, one line each; `plan` where it cannot.
+
+    A line `line PATH TEXT` is satisfied if the file holds that line; `size DEVICE SECTORS` if the disk has not grown.
+    """
+    for step in plan:
+        if step.frequency != EVERY_BOOT:
+            continue
+        action = step.action
+        if isinstance(action, Lines) and not action.path.startswith("~") and not action.managed:
+            for text in action.add:
+                yield f"line {action.path} {text}"
+        elif isinstance(action, Grow):
+            size = kinds.disk_size(step, system)
+            if size is not None:
+                yield f"size {size[0]} {size[1]}"
+        else:
+            yield "plan"
+
+
+def kind_of(step: Step) -> str:
+    """The name of a step's kind, as plans show it."""
+    return KINDS[type(step.action)]

@@ -1,0 +1,226 @@
+"""Gathering what planners may know, and the few other things that are asked of the machine before a plan."""
+
+from __future__ import annotations
+
+import os
+from typing import TYPE_CHECKING
+
+from guestinit import distros
+from guestinit.model.facts import ASKED, Distro, Facts, Nic
+from guestinit.model.identity import Identity
+from guestinit.system.failed import Failed
+
+if TYPE_CHECKING:
+    from guestinit.model.image import Image
+    from guestinit.system.system import System
+
+# The network stacks by the unit that runs them, as systemd's enablement links name it.
+_RENDERERS = (
+    ("networkd", "systemd-networkd.service"),
+    ("network-manager", "NetworkManager.service"),
+    ("ifupdown", "networking.service"),  # known, so that it can be named; no files are written for it in this release
+)
+_INSTALLED = (
+    ("networkd", "/usr/lib/systemd/systemd-networkd"),
+    ("networkd", "/lib/systemd/systemd-networkd"),
+    ("network-manager", "/usr/sbin/NetworkManager"),
+    ("network-manager", "/usr/bin/NetworkManager"),
+)
+_CLOUD_INIT_UNITS = (
+    "cloud-init-local.service",
+    "cloud-init.service",
+    "cloud-init-main.service",  # from 24.3 on
+    "cloud-init-network.service",
+    "cloud-config.service",
+    "cloud-final.service",
+)
+# e_machine of elf(5) as uname(2) calls it.
+_MACHINES = {3: "i686", 21: "ppc64le", 22: "s390x", 40: "armv7l", 62: "x86_64", 183: "aarch64", 243: "riscv64"}
+
+
+def gather(system: System, identity: Identity, image: Image) -> Facts:
+    """All facts, looked at once. The image's default user replaces the distribution's."""
+    distro = distros.of(system.root)
+    return Facts(
+        distro=distro._replace(default_user=image.user(distro.default_user)),
+        identity=identity,
+        live=system.live,
+        renderer=find_renderer(system, image, distro),
+        nics=find_nics(system),
+        users=_first_fields(system, "/etc/passwd"),
+        groups=_first_fields(system, "/etc/group"),
+        host_keys=_find_host_keys(system),
+        ssh_running=_is_active(system, distro.ssh_unit),
+        paths=frozenset(path for path in ASKED if system.root.exists(path)),
+        written=tuple(system.state.written),
+        machine_id_inherited=is_machine_id_inherited(system),
+        hostname=_read_hostname(system),
+        architecture=_find_architecture(system),
+        options=image.options,
+    )
+
+
+# the machine
+
+
+def machine_uuid(system: System) -> str:
+    """The SMBIOS uuid in lower case; "" where there is none, it may not be read, or another root is worked on.
+
+    The kernel shows none that is all zeros or all ones.
+    """
+    return _text(system, "/sys/class/dmi/id/product_uuid").strip().lower() if system.live else ""
+
+
+def command_line(system: System) -> str:
+    """The kernel's command line; "" offline."""
+    return _text(system, "/proc/cmdline").strip() if system.live else ""
+
+
+def is_machine_id_inherited(system: System) -> bool:
+    """Whether /etc/machine-id was made before this boot, so that a clone shares it with its template.
+
+    Where the file is empty or says "uninitialized", systemd makes an id for this boot and mounts it over the file until
+    it can be written (machine-id(5)): such an id is this machine's own.
+    """
+    path = "/etc/machine-id"
+    info = system.root.stat(path)
+    if not system.live or info is None or _text(system, path).strip() in ("", "uninitialized"):
+        return False
+    if any(line.split(" ")[4:5] == [path] for line in _text(system, "/proc/self/mountinfo").splitlines()):
+        return False
+    for line in _text(system, "/proc/stat").splitlines():
+        name, _, value = line.partition(" ")
+        if name == "btime":
+            return info.st_mtime < int(value)
+    return False
+
+
+def _find_architecture(system: System) -> str:
+    """As uname(2) says it; of another root, what its programs are made for."""
+    if system.live:
+        return os.uname().machine
+    for path in ("/usr/bin/env", "/bin/sh"):
+        head = system.root.read(path) or b""
+        if head[:4] == b"\x7fELF":
+            return _MACHINES.get(int.from_bytes(head[18:20], "big" if head[5] == 2 else "little"), "")
+    return ""
+
+
+# the network
+
+
+def find_nics(system: System) -> tuple[Nic, ...]:
+    """The interfaces of the running machine, eth2 before eth10; none offline."""
+    if not system.live:
+        return ()
+    names = sorted(system.root.listdir("/sys/class/net"), key=lambda name: (len(name), name))
+    return tuple(_describe_nic(system, name) for name in names if system.root.exists(f"/sys/class/net/{name}/address"))
+
+
+def _describe_nic(system: System, name: str) -> Nic:
+    path = f"/sys/class/net/{name}"
+    # A bond gives all its members one address; the member's own is kept beside it.
+    permanent = _text(system, f"{path}/bonding_slave/perm_hwaddr").strip()
+    return Nic(
+        name=name,
+        mac=(permanent or _text(system, f"{path}/address").strip()).lower(),
+        driver=os.path.basename(system.root.readlink(f"{path}/device/driver") or ""),
+        carrier=_text(system, f"{path}/carrier").strip() == "1",  # unreadable while the interface is down
+        physical=system.root.exists(f"{path}/device"),
+    )
+
+
+def find_renderer(system: System, image: Image, distro: Distro) -> str:
+    """Which network stack gets its files: the configured one, else the enabled one, else an installed one.
+
+    Two are enabled here and there (Debian keeps ifupdown beside NetworkManager): then the distribution's usual one,
+    then the order above.
+    """
+    configured = image.option("network.renderer", "auto")
+    if configured != "auto":
+        return configured
+    enabled = [name for name, unit in _RENDERERS if is_enabled(system, unit)]
+    installed = [name for name, path in _INSTALLED if system.root.exists(path)]
+    for candidates in (enabled, installed):
+        if distro.default_renderer in candidates:
+            return distro.default_renderer
+        if candidates:
+            return candidates[0]
+    return distro.default_renderer
+
+
+def is_enabled(system: System, unit: str) -> bool:
+    """Whether something wants this unit, by the links that `systemctl enable` makes; works offline too.
+
+    A masked unit is not enabled, nor one whose package is gone and has left its links behind.
+    """
+    for directory in ("/etc/systemd/system", "/usr/lib/systemd/system", "/lib/systemd/system"):
+        if system.root.readlink(f"{directory}/{unit}") == "/dev/null":
+            return False
+        for name in system.root.listdir(directory):
+            if name.endswith((".wants", ".requires")) and system.root.exists(f"{directory}/{name}/{unit}"):
+                return True
+    return False
+
+
+# who else is in charge
+
+
+def disabled(system: System) -> str:
+    """The off switch that is set, as a sentence; "" if none is. cloud-init's count too: people and tools set them."""
+    for path in ("/etc/guestinit/disabled", "/etc/cloud/cloud-init.disabled"):
+        if system.root.exists(path):
+            return f"switched off by {path}"
+    words = command_line(system).split()
+    for word in ("guestinit=disabled", "cloud-init=disabled"):
+        if word in words:
+            return f"switched off by {word} on the kernel command line"
+    return ""
+
+
+def cloud_init_enabled(system: System) -> bool:
+    """Whether cloud-init would act in this boot: installed, and at least one of its units wanted."""
+    if not any(system.root.exists(path) for path in ("/usr/bin/cloud-init", "/usr/local/bin/cloud-init")):
+        return False
+    # Its generator looks at the target only, so masking that is how people switch it off as a whole.
+    if system.root.readlink("/etc/systemd/system/cloud-init.target") == "/dev/null":
+        return False
+    return not disabled(system) and any(is_enabled(system, unit) for unit in _CLOUD_INIT_UNITS)
+
+
+# files
+
+
+def _text(system: System, path: str) -> str:
+    """A file of the kernel's; "" where it is absent or cannot be read (carrier of an interface that is down)."""
+    try:
+        return (system.root.read(path) or b"").decode("utf-8", "replace")
+    except OSError:
+        return ""
+
+
+def _first_fields(system: System, path: str) -> tuple[str, ...]:
+    names = (line.partition(":")[0] for line in _text(system, path).splitlines())
+    return tuple(name for name in names if name and not name.startswith(("#", "+", "-")))
+
+
+def _find_host_keys(system: System) -> tuple[str, ...]:
+    names = system.root.listdir("/etc/ssh")
+    return tuple(f"/etc/ssh/{name}" for name in names if name.startswith("ssh_host_") and name.endswith("_key"))
+
+
+def _read_hostname(system: System) -> str:
+    """hostname(5): the first line that is neither empty nor a comment."""
+    for line in _text(system, "/etc/hostname").splitlines():
+        if line.strip() and not line.strip().startswith("#"):
+            return line.strip()
+    return ""
+
+
+def _is_active(system: System, unit: str) -> bool:
+    if not system.live or not system.root.exists("/run/systemd/system"):  # sd_booted(3)
+        return False
+    try:
+        return system.process.run(("systemctl", "is-active", "--quiet", unit), timeout=10).code == 0
+    except (Failed, OSError):
+        return False

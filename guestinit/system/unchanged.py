@@ -1,0 +1,93 @@
+"""Is this the machine that we already settled? All that an ordinary boot runs, so it imports next to nothing.
+
+When a run is settled, `describe` says in plain lines what an unchanged boot has to compare; `compare` does it, some
+milliseconds after systemd started us. The drive's bytes are read and compared every time: an ISO's uuid is its creation
+time, and reproducibly built seeds share it while their content differs.
+"""
+
+from __future__ import annotations
+
+import os
+
+from guestinit.system import digest, drive
+
+TYPE_CHECKING = False  # typing itself would cost this boot 4 ms
+if TYPE_CHECKING:
+    from collections.abc import Mapping
+
+MAGIC = "guestinit unchanged 1"
+STATE = "/var/lib/guestinit"
+LABEL = "cidata"
+NAMES = ("user-data", "meta-data", "network-config", "vendor-data")
+
+
+def describe(content: str, uuid: str, checks: tuple[str, ...], document: Mapping[str, object]) -> str:
+    """The lines that `compare` reads; empty if the boot has to plan, because something can only be decided there.
+
+    `content` and `uuid` are keyed digests, `checks` is what `engine.every_boot_checks` yields, and `document` is the status
+    document with the marks @boot_id@, @kind@, @reason@ and @uptime@.
+    """
+    if "plan" in checks:
+        return ""
+    import json
+
+    return "\n".join((MAGIC, "content " + content, "uuid " + uuid, *checks, "document " + json.dumps(document), ""))
+
+
+def compare(root: str = "") -> tuple[str, str, str] | None:
+    """The kind of this boot, the reason, and the status document to fill in; None: plan in full."""
+    if os.path.exists(f"{root}{STATE}/journal") or os.path.exists(f"{root}{STATE}/pending"):
+        return None
+    lines = _read(f"{root}{STATE}/fast").decode().split("\n")
+    key = _read(f"{root}{STATE}/key")
+    if lines[0] != MAGIC or len(key) != 32:
+        return None
+    kind, reason, document = "no seed", "the drive is gone; the machine stays as it was settled", ""
+    content = ""
+    for line in lines[1:]:
+        name, _, rest = line.partition(" ")
+        if name == "content":
+            content = rest
+        elif name == "document":
+            document = rest
+        elif not _holds(root, key, name, rest):
+            return None
+    for device, file_system, _ in drive.find(LABEL):
+        documents = drive.read(device, file_system, NAMES)
+        if not documents:
+            continue  # the full story names it and takes the next one; so do we
+        if digest.of_documents(key, documents) != content:
+            return None
+        kind, reason = "same", "same instance-id, same content"
+        break
+    return kind, reason, document
+
+
+def _holds(root: str, key: bytes, name: str, rest: str) -> bool:
+    """One line of the description against the machine."""
+    if name == "":
+        return True
+    if name == "uuid":
+        uuid = _read(f"{root}/sys/class/dmi/id/product_uuid").strip().lower()
+        return digest.keyed(key, (uuid,)) == rest
+    if name == "line":
+        path, _, text = rest.partition(" ")
+        return text.encode() in _read(root + path).split(b"\n")
+    if name == "size":
+        device, _, sectors = rest.partition(" ")
+        return _read(f"{root}/sys/class/block/{device}/size").strip() == sectors.encode()
+    return False
+
+
+def _read(path: str) -> bytes:
+    """A file's content; empty where it cannot be read, which then differs from what was recorded."""
+    try:
+        descriptor = os.open(path, os.O_RDONLY | os.O_CLOEXEC)
+    except OSError:
+        return b""
+    try:
+        return os.read(descriptor, 1 << 20)
+    except OSError:
+        return b""
+    finally:
+        os.close(descriptor)

@@ -1,0 +1,203 @@
+"""The verbs that people type; each takes the parsed options and returns an exit code."""
+
+from __future__ import annotations
+
+import os
+import sys
+from argparse import Namespace
+
+from guestinit import modules, pipeline
+from guestinit.cli import build_system, complain
+from guestinit.model.action import STAGES
+from guestinit.model.problem import ERROR, Problem, Problems
+from guestinit.model.report import (
+    DEGRADED,
+    DISABLED,
+    EXIT,
+    EXIT_USAGE,
+    FAILURE,
+    RUNNING,
+    UNSTARTED,
+    Preview,
+    counts,
+)
+from guestinit.model.unreadable import Unreadable
+from guestinit.show import colour
+
+
+def preview(options: Namespace) -> int:
+    """`guestinit --dry-run`: what would change here."""
+    from guestinit.show import plan as show
+
+    if not os.path.isdir(options.root):
+        return complain(f"{options.root}: no such directory", code=EXIT_USAGE)
+    system = build_system(options.root, writable=False)
+    order = pipeline.Order(STAGES, options.seed, True, options.strict, tuple(getattr(options, "again", ())))
+    try:
+        seen = pipeline.run(order, system, say)
+    except Unreadable as unreadable:
+        return show_unreadable(unreadable.problem)
+    assert isinstance(seen, Preview)
+    if options.format == "json":
+        print(show.json(seen))
+    else:
+        print(show.text(seen, colour.wanted(sys.stdout)))
+    if options.strict and counts(seen.problems):
+        return complain(f"--strict: {counts(seen.problems)} problems in the input, all would be refused")
+    return EXIT[DEGRADED] if any(problem.severity == ERROR for problem in seen.problems) else 0
+
+
+def apply(options: Namespace) -> int:
+    """`guestinit apply`: do it now."""
+    known = [name for name, _ in modules.ORDER]
+    for name in options.again:
+        if name not in known:
+            return complain(f"unknown module '{name}'", f"one of {', '.join(known)}", EXIT_USAGE)
+    if not options.seed and not options.again and options.root != "/":
+        return complain("--root needs a seed", "guestinit apply --seed SEED --root DIR", EXIT_USAGE)
+    if not options.seed and not options.again:
+        return complain("nothing to apply was named", "--seed SEED, or --again MODULE", EXIT_USAGE)
+    if options.dry_run:
+        return preview(options)
+    from guestinit.show import document as documents
+    from guestinit.show import problems as show_problems
+    from guestinit.system import announce, boot
+    from guestinit.system.lock import Lock
+
+    if os.geteuid() != 0:
+        return complain("apply changes the system and must run as root", "to look only, add --dry-run")
+    system = build_system(options.root)
+    order = pipeline.Order(STAGES, options.seed, False, options.strict, tuple(options.again))
+    started = boot.uptime(system)
+    with Lock(options.root):
+        try:
+            ended = pipeline.run(order, system, say)
+        except Unreadable as unreadable:
+            return show_unreadable(unreadable.problem)
+        assert isinstance(ended, pipeline.Ended)
+        this = documents.Boot(boot.boot_id(system), started, boot.uptime(system), boot.addresses(system),
+                              boot.host_key_fingerprints(system))  # fmt: skip
+        document = documents.build(ended.report, this, {})
+        if system.live:
+            announce.write_status(document, system)
+    for problem in ended.report.problems:
+        sys.stderr.write(show_problems.format(problem, ended.report.sources, colour.wanted(sys.stderr)) + "\n")
+    for step_id, secret in ended.revealed:
+        print(f"{step_id} is {secret.reveal().decode('ascii', 'replace')}")
+    if options.format == "json":
+        import json
+
+        print(json.dumps(document, indent=1))
+    else:
+        from guestinit.show import status as show
+
+        print(show.text(document, long=True, colour=colour.wanted(sys.stdout)))
+    if ended.report.refused:
+        return complain(ended.report.refused)
+    return EXIT[document["result"]]
+
+
+def clean(options: Namespace) -> int:
+    """`guestinit clean`: forget this instance."""
+    from guestinit.system import clean as cleaning
+
+    if not os.path.isdir(options.root):
+        return complain(f"{options.root}: no such directory", code=EXIT_USAGE)
+    if not options.dry_run and os.geteuid() != 0:
+        return complain("clean changes the system and must run as root", "to look only, add --dry-run")
+    system = build_system(options.root, writable=not options.dry_run)
+    goes = cleaning.plan(system, logs=options.logs, machine_id=options.machine_id)
+    for line in goes:
+        print(f"{'would ' if options.dry_run else ''}{line.words}")
+    if not goes:
+        print("nothing to forget")
+    if not options.dry_run:
+        cleaning.apply(goes, system)
+    return 0
+
+
+def status(options: Namespace) -> int:
+    """`guestinit status`: how far this boot is, and how it went."""
+    from guestinit.show import status as show
+    from guestinit.system import announce, facts, waiting
+
+    system = build_system("/", writable=False)
+    if options.timeout is not None and options.timeout < 0:
+        return complain("--timeout takes seconds, 0 or more", code=EXIT_USAGE)
+    document = announce.read_status(system)
+    if not document:
+        reason = facts.disabled(system)
+        if reason:
+            document = {"version": 1, "state": DISABLED, "refused": reason}
+    if options.wait and document.get("state", UNSTARTED) in (UNSTARTED, RUNNING):
+        document = waiting.for_end(system, options.timeout) or document
+    if not document:
+        document = {"version": 1, "state": UNSTARTED}
+    if options.format == "json":
+        import json
+
+        print(json.dumps(document, indent=1))
+    else:
+        print(show.text(document, long=options.long, colour=colour.wanted(sys.stdout)))
+    return EXIT[document["state"]]
+
+
+def check(options: Namespace) -> int:
+    """`guestinit check`: every problem of a seed or a single file."""
+    from guestinit import checking
+    from guestinit.show import problems as show
+
+    problems = Problems()
+    sources: dict[str, str] = {}
+    for path in options.paths:
+        if not os.path.exists(path):
+            return complain(f"{path}: no such file or directory", code=EXIT_USAGE)
+        sources.update(checking.check(path, problems))
+    bad = sum(problem.severity == ERROR for problem in problems.found)
+    if options.format == "json":
+        print(show.json(problems.found))
+    else:
+        for problem in problems.found:
+            print(show.format(problem, sources, colour.wanted(sys.stdout)))
+        print(f"{bad} errors, {counts(tuple(problems.found)) - bad} warnings")
+    return 1 if bad else 0
+
+
+def net(options: Namespace) -> int:
+    """`guestinit net render`: convert a network configuration offline."""
+    from guestinit import renderers
+    from guestinit.reading import network_config
+    from guestinit.show import problems as show
+
+    problems = Problems()
+    try:
+        with open(options.file, encoding="utf-8") as file:
+            text = file.read()
+    except (OSError, UnicodeDecodeError) as error:
+        return complain(f"{options.file}: {getattr(error, 'strerror', None) or 'not UTF-8 text'}", code=EXIT_USAGE)
+    network = network_config.read_text(text, options.file, options.input_format, problems)
+    rendered = renderers.render(options.renderer, network, renderers.parse_nics(options.nic), problems) if network else ()
+    for file_ in rendered:
+        path = os.path.join(options.output, file_.path.lstrip("/"))
+        os.makedirs(os.path.dirname(path), exist_ok=True)
+        descriptor = os.open(path, os.O_WRONLY | os.O_CREAT | os.O_TRUNC | os.O_CLOEXEC, file_.mode)
+        os.fchmod(descriptor, file_.mode)
+        with os.fdopen(descriptor, "wb") as output:
+            output.write(file_.content)
+        print(path)
+    for problem in problems.found:
+        sys.stderr.write(show.format(problem, {options.file: text}, colour.wanted(sys.stderr)) + "\n")
+    return EXIT[DEGRADED] if any(problem.severity == ERROR for problem in problems.found) else 0
+
+
+def show_unreadable(problem: Problem) -> int:
+    """Meta-data that cannot be trusted: nothing is planned."""
+    complain(str(problem), problem.hint or "nothing was planned: it is not known which machine this is")
+    return EXIT[FAILURE]
+
+
+def say(line: str) -> None:
+    """Progress of an apply."""
+    sys.stderr.write(line + "\n")
+
+
