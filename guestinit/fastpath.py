@@ -22,8 +22,7 @@ def answer_unchanged(root: str = "") -> bool:
     found = unchanged.compare(root)
     if found is None:
         return False
-    kind, reason, document = found
     from guestinit.system import announce_unchanged
 
-    announce_unchanged.write(kind, reason, document, root)
+    announce_unchanged.write(*found, root=root)
     return True

@@ -14,7 +14,7 @@ from guestinit.model.action import STAGES, Step
 from guestinit.model.facts import Facts
 from guestinit.model.identity import NEW, RECONFIGURED, SAME, Identity, Instance, Settled, recognise
 from guestinit.model.image import Image
-from guestinit.model.problem import Problem, Problems
+from guestinit.model.problem import Position, Problem, Problems
 from guestinit.model.report import Preview, Report, counts
 from guestinit.model.secret import Secret
 from guestinit.model.seed import Inputs, Seed
@@ -222,23 +222,26 @@ def script_steps(config: Config, facts: Facts) -> list[Step]:
         return []
     from guestinit.modules import runcmd
 
-    return list(runcmd.script_steps(tuple((part.label, part.text) for part in config.inputs.scripts), facts))
+    return list(runcmd.script_steps(tuple((part.label, part.content) for part in config.inputs.scripts), facts))
 
 
 def one_step_a_path(steps: list[Step], problems: Problems) -> list[Step]:
     """Where two sections want one path, both places are named and the vital one stays, else the first."""
-    chosen: dict[str, Step] = {}
+    owners: dict[str, Step] = {}
+    left_out: set[str] = set()
     for step in steps:
-        other = chosen.get(step.id)
-        if other is None:
-            chosen[step.id] = step
+        path = getattr(step.action, "path", step.id)
+        other = owners.setdefault(path, step)
+        if other.module == step.module:
             continue
         stays, goes = (step, other) if step.vital and not other.vital else (other, step)
-        chosen[step.id] = stays
-        at = goes.because.at or (stays.because.at if stays.because.at else None)
-        if at is not None:
-            problems.error(at, "", f"{step.id} is wanted by {stays.module} too ({stays.because})", "left out here")
-    return list(chosen.values())
+        owners[path] = stays
+        left_out.add(goes.id)
+        problems.error(
+            goes.because.at or stays.because.at or Position(""), "", f"{path} is what {stays.module} writes ({stays.because})",
+            "left out here",
+        )  # fmt: skip
+    return [step for step in steps if step.id not in left_out]
 
 
 # apply
@@ -278,15 +281,25 @@ def remember(
     system.state.save()
     if report.left or order.again or engine.to_be_tried_again(due, system):
         return
-    from guestinit.show.document import template
-    from guestinit.system import unchanged
-
     settled = Settled(instance, identity.of or identity.kind, offline=not system.live)
     if identity.kind == SAME and system.state.settled is not None:
         settled = system.state.settled
-    checks = tuple(engine.every_boot_checks(plan, system)) if system.live else ("plan",)
-    fast = unchanged.describe(instance.content, system.state.digest(instance.uuid.encode()), checks, template(report))
-    system.state.settle(settled, fast)
+    system.state.settle(settled, what_an_unchanged_boot_compares(instance, report, plan, system))
+
+
+def what_an_unchanged_boot_compares(
+    instance: Instance, report: Report, plan: tuple[Step, ...], system: System
+) -> str:
+    """So that the next boot can see with a few plain comparisons that nothing has changed; "" if it has to plan."""
+    if not system.live:
+        return ""
+    from guestinit.show.document import template
+    from guestinit.system import announce, unchanged
+
+    document = template(report)
+    checks = tuple(engine.every_boot_checks(plan, system))
+    uuid = system.state.digest(instance.uuid.encode())
+    return unchanged.describe(instance.content, uuid, checks, document, announce.console_line(document))
 
 
 def excerpts(seed: Seed, config: Config) -> dict[str, str]:

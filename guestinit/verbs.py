@@ -41,7 +41,8 @@ def preview(options: Namespace) -> int:
     if options.format == "json":
         print(show.json(seen))
     else:
-        print(show.text(seen, colour.wanted(sys.stdout)))
+        width = os.get_terminal_size().columns if sys.stdout.isatty() else 100
+        print(show.text(seen, colour.wanted(sys.stdout), width, reveal=options.text))
     if options.strict and counts(seen.problems):
         return complain(f"--strict: {counts(seen.problems)} problems in the input, all would be refused")
     return EXIT[DEGRADED] if any(problem.severity == ERROR for problem in seen.problems) else 0
@@ -166,17 +167,24 @@ def check(options: Namespace) -> int:
 def net(options: Namespace) -> int:
     """`guestinit net render`: convert a network configuration offline."""
     from guestinit import renderers
-    from guestinit.reading import network_config
+    from guestinit.model.seed import Document
+    from guestinit.reading import config as reading
     from guestinit.show import problems as show
 
+    if options.renderer not in renderers.NAMES:
+        return complain(f"unknown renderer '{options.renderer}'", f"one of {', '.join(renderers.NAMES)}", EXIT_USAGE)
     problems = Problems()
     try:
-        with open(options.file, encoding="utf-8") as file:
-            text = file.read()
-    except (OSError, UnicodeDecodeError) as error:
-        return complain(f"{options.file}: {getattr(error, 'strerror', None) or 'not UTF-8 text'}", code=EXIT_USAGE)
-    network = network_config.read_text(text, options.file, options.input_format, problems)
-    rendered = renderers.render(options.renderer, network, renderers.parse_nics(options.nic), problems) if network else ()
+        with open(options.file, "rb") as file:
+            content = file.read()
+        nics = renderers.parse_nics(options.nic)
+    except OSError as error:
+        return complain(f"{options.file}: {error.strerror}", code=EXIT_USAGE)
+    except ValueError as error:
+        return complain(str(error), "--nic NAME=MAC, such as eth0=52:54:00:12:34:56", EXIT_USAGE)
+    document = Document("network-config", options.file, content)
+    network = reading.read_network(document, problems, options.input_format or "")
+    rendered = renderers.render(options.renderer, network, nics, problems) if network else ()
     for file_ in rendered:
         path = os.path.join(options.output, file_.path.lstrip("/"))
         os.makedirs(os.path.dirname(path), exist_ok=True)
@@ -186,7 +194,8 @@ def net(options: Namespace) -> int:
             output.write(file_.content)
         print(path)
     for problem in problems.found:
-        sys.stderr.write(show.format(problem, {options.file: text}, colour.wanted(sys.stderr)) + "\n")
+        sources = {options.file: content.decode("utf-8", "replace")}
+        sys.stderr.write(show.format(problem, sources, colour.wanted(sys.stderr)) + "\n")
     return EXIT[DEGRADED] if any(problem.severity == ERROR for problem in problems.found) else 0
 
 

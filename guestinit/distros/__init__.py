@@ -9,10 +9,19 @@ from guestinit import rooms
 if TYPE_CHECKING:
     from guestinit.model.facts import Distro
 
-ORDER = ("debian", "fedora")
+ORDER = ("debian", "ubuntu", "fedora", "el", "opensuse", "generic")
 
 # IDs of os-release(5) that do not name their family in ID_LIKE, or name a parent that is not a family of ours.
-_FAMILIES = {"debian": "debian", "ubuntu": "debian", "fedora": "fedora", "rhel": "fedora", "centos": "fedora"}
+_FAMILIES = {
+    "debian": "debian",
+    "ubuntu": "ubuntu",
+    "fedora": "fedora",
+    "rhel": "el",
+    "centos": "el",
+    "ol": "el",  # Oracle Linux, which says that it is like Fedora
+    "opensuse": "opensuse",
+    "suse": "opensuse",
+}
 
 
 class Tree(Protocol):
@@ -34,14 +43,13 @@ def of(root: Tree) -> Distro:
 def detect(root: Tree) -> str:
     """The family of the distribution, by os-release(5): its ID, then what it says it is like.
 
-    One that names no family of ours is taken by its tools: what has dpkg is like Debian, the rest like Fedora, whose
-    ways (wheel, sshd.service, /etc/locale.conf) are those of most others.
+    One that names no family of ours is taken by its tools: what has dpkg is like Debian.
     """
     fields = _os_release(root.read("/etc/os-release") or root.read("/usr/lib/os-release") or b"")
     for name in (fields.get("ID", ""), *fields.get("ID_LIKE", "").split()):
         if name in _FAMILIES:
             return _FAMILIES[name]
-    return "debian" if root.exists("/usr/bin/dpkg") else "fedora"
+    return "debian" if root.exists("/usr/bin/dpkg") else "generic"
 
 
 def _os_release(content: bytes) -> dict[str, str]:

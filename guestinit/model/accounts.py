@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import re
-from typing import NamedTuple, Optional
+from typing import Any, NamedTuple, Optional
 
 from guestinit.model.facts import Facts
 from guestinit.model.password import GivenPassword
@@ -47,7 +47,7 @@ class Account(NamedTuple):
 
     def over(self, base: Account) -> Account:
         """This account, with what it does not say taken from another."""
-        said = {
+        said: dict[str, Any] = {
             name: value
             for name, value in zip(self._fields, self)
             if name in ("name", "at") or value != self._field_defaults[name]

@@ -30,7 +30,7 @@ class File(NamedTuple):
     path: str
     content: Union[bytes, Secret]
     mode: Optional[int] = 0o644  # None: what an existing file has, else 0644
-    owner: str = "root"
+    owner: str = "root"  # empty: what an existing file has, else root
     group: str = ""  # empty: the owner's primary group
     append: bool = False
 

@@ -64,6 +64,8 @@ class Facts(NamedTuple):
     hostname: str = ""  # what /etc/hostname says now
     architecture: str = ""
     options: tuple[tuple[str, str], ...] = ()  # from guestinit.yaml, "network.renderer" -> "networkd"
+    resolver: str = ""  # what /etc/resolv.conf is: "file", or a link to "resolved", "network-manager", "resolvconf"
+    network_files: tuple[tuple[str, str], ...] = ()  # the image's own network configuration: path and text, no secrets
 
     def option(self, name: str, default: str = "") -> str:
         """A setting of the image configuration, by its dotted name."""

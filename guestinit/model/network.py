@@ -28,6 +28,9 @@ HARDWARE = (PHYSICAL, INFINIBAND)  # kinds that are matched, not made
 
 MAIN_TABLE = 254
 
+# The network managers that files are written for.
+RENDERERS = ("networkd", "network-manager")
+
 
 class Address(NamedTuple):
     """An address of an interface."""
@@ -123,6 +126,11 @@ class Match(NamedTuple):
             return ""
         return self.names[0]
 
+    @property
+    def is_broad(self) -> bool:
+        """Whether it may hold for several interfaces, so that one which names its interface comes first."""
+        return not self.mac and not self.exact_name
+
 
 class Link(NamedTuple):
     """An interface: hardware that is matched, or a virtual one that is made."""
@@ -186,6 +194,7 @@ class Rendered(NamedTuple):
     because: Position
     link: str = ""  # the name of the link that it is for
     group: str = ""  # empty: root
+    activate: str = ""  # NetworkManager: the UUID of the connection to bring up anew after a change
 
 
 def masters(network: Network) -> dict[str, Link]:

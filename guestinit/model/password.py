@@ -12,7 +12,7 @@ from guestinit.model.secret import Secret
 from guestinit.model.value import Given, Value
 
 # crypt(5): md5, bcrypt, sha256, sha512, scrypt, yescrypt, gost-yescrypt; at least a salt and a hash behind the prefix.
-_HASH = re.compile(r"\$(?:1|2a|2b|2y|5|6|7|y|gy)(?:\$[^$:\s]+){2,4}\Z")
+_HASH = re.compile(r"\$(?:1|2a|2b|2y|5|6|7|y|gy)(?:\$[./0-9A-Za-z=,_-]+){2,4}\Z")
 # The last field of those that have one length.
 _LENGTHS = {"1": 22, "2a": 53, "2b": 53, "2y": 53, "5": 43, "6": 86, "7": 43, "y": 43, "gy": 43}
 RANDOM = ("R", "RANDOM")
@@ -70,16 +70,22 @@ def read_either(given: Given[str], path: str, problems: Problems) -> GivenPasswo
 def hide_lines(problems: Problems, since: int, value: Value, keys: Sequence[Key]) -> None:
     """Forbid to show the lines of this mapping that may hold a secret, in problems from number `since` on.
 
-    Those with the value of a secret key, which in `{name: x, passwd: y}` is on the line of every other key too, and those
-    with an unknown key: it may be a secret one, misspelled.
+    Those with the value of a secret key, which in `{name: x, passwd: y}` is on the line of every other key too, and
+    those with an unknown key: it may be a secret one, misspelled.
     """
     spellings = {spelling: key for key in keys for spelling in (key.name, *key.aliases)}
     hidden: set[int] = set()
     for name, content in value.pairs:
         key = spellings.get(name.text)
         if key is None or key.secret:
-            hidden.update(range(name.at.line, content.at.line + content.text.count("\n") + 1))
+            hidden.update(range(name.at.line, _last_line(content) + 1))
     for index in range(since, len(problems.found)):
         problem = problems.found[index]
         if problem.position.line in hidden and problem.position.file == value.at.file:
             problems.found[index] = problem._replace(width=0)
+
+
+def _last_line(value: Value) -> int:
+    inner = [*value.items, *(content for _, content in value.pairs)]
+    # A folded text has more lines than line breaks, but no problem is ever placed on one of them.
+    return max([value.at.line + value.text.count("\n"), *map(_last_line, inner)])

@@ -1,7 +1,7 @@
 """Rules of sudoers(5), as far as they are trusted here.
 
-One line that sudo cannot read made every rule of the machine void before sudo 1.9.3, and no visudo may be there to ask. So
-only the shape that people use is let through: hosts = (users) TAGS: commands.
+One line that sudo cannot read made every rule of the machine void before sudo 1.9.3, and no visudo may be there to ask.
+So only the shape that people use is let through: hosts = (users) TAGS: commands.
 """
 
 from __future__ import annotations

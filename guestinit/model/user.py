@@ -34,7 +34,7 @@ USER_KEYS = (
     _key("selinux_user", "name", "The SELinux user for the login."),
     _key("sudo", "sudo rule, or list of rules, or false",
               "What the user may do through sudo, without the name in front: ALL=(ALL) NOPASSWD:ALL."),
-    _key("lock_passwd", "true or false", "Whether the password is locked; true by default, even if one is given."),
+    _key("lock_passwd", "true or false", "Whether the password is locked; true by default, also if one is given."),
     _key("passwd", "password hash", "The password as a crypt(5) hash.", True),
     _key("hashed_passwd", "password hash", "The same as passwd.", True),
     _key("plain_text_passwd", "text", "The password in clear text.", True),
@@ -66,8 +66,8 @@ def read_account(name: Given[str], fields: Fields) -> Account:
     for unsupported in ("ssh_import_id", "doas"):
         if fields.raw(unsupported) is not None:
             fields.problems.error(
-                fields.key_at(unsupported), fields.path_of(unsupported), "not supported", "left out; nothing is done for it",
-                len(unsupported),
+                fields.key_at(unsupported), fields.path_of(unsupported), "not supported",
+                "left out; nothing is done for it", len(unsupported),
             )  # fmt: skip
     if fields.raw("snapuser") is not None:
         fields.problems.warning(fields.key_at("snapuser"), fields.path_of("snapuser"), "not supported", "left out")
@@ -123,10 +123,11 @@ def _password(fields: Fields) -> tuple[Optional[password.GivenPassword], Optiona
         bare = Given(hashed.value.lstrip("!"), hashed.at)
         secret = password.read_hash(bare, fields.path_of("passwd"), fields.problems)
     if secret is None:
-        return None, lock or None  # an account whose new password cannot be used must not be opened with its old one
+        # An account whose new password cannot be used must not be opened with its old one.
+        return None, lock or None
     if lock is None:
         fields.problems.warning(
-            secret.at, fields.path_of("lock_passwd"), "the password is locked, which is the default even if one is given",
+            secret.at, fields.path_of("lock_passwd"), "the password is locked, as by default even one that is given is",
             "write lock_passwd: false to log in with it", 0,
         )  # fmt: skip
     return secret, lock
@@ -137,7 +138,9 @@ def _gecos(fields: Fields) -> str | None:
     if gecos is None:
         return None
     if ":" in gecos.value or not gecos.value.isprintable():
-        fields.problems.error(gecos.at, fields.path_of("gecos"), "expected text without ':' and line breaks", "left out")
+        fields.problems.error(
+            gecos.at, fields.path_of("gecos"), "expected text without ':' and line breaks", "left out"
+        )
         return None
     return gecos.value
 
@@ -146,11 +149,11 @@ def _path(fields: Fields, name: str) -> str:
     path = fields.text(name)
     if path is None:
         return ""
-    parts = path.value.split("/")
-    if not path.value.startswith("/") or ".." in parts or ":" in path.value or not path.value.isprintable():
-        fields.problems.error(path.at, fields.path_of(name), "expected an absolute path", "left out", len(path.value))
+    text = path.value
+    if not text.startswith("/") or ".." in text.split("/") or ":" in text or not text.isprintable():
+        fields.problems.error(path.at, fields.path_of(name), "expected an absolute path", "left out", len(text))
         return ""
-    return path.value
+    return text
 
 
 def _date(fields: Fields) -> str:
@@ -180,7 +183,9 @@ def _groups(fields: Fields) -> tuple[str, ...] | None:
     if value is None:
         return None
     # Old files give a mapping, with the names as keys.
-    given = [Given(name.text, name.at) for name, _ in value.pairs] if value.kind == MAP else fields.texts("groups") or ()
+    given = (
+        [Given(name.text, name.at) for name, _ in value.pairs] if value.kind == MAP else fields.texts("groups") or ()
+    )
     names = [Given(name.strip(), text.at) for text in given for name in text.value.split(",") if name.strip()]
     return tuple(dict.fromkeys(name.value for name in names if check_name(name, path, fields.problems, "group")))
 
@@ -201,6 +206,6 @@ def _sudo(fields: Fields) -> tuple[str, ...] | None:
         else:
             fields.problems.error(
                 rule.at, fields.path_of("sudo"), "expected a sudo rule such as ALL=(ALL) NOPASSWD:ALL",
-                "left out: one that sudo cannot read could make every rule void", max(1, len(rule.value.split("\n")[0])),
+                "left out: one that sudo cannot read could make every rule void", len(rule.value.split("\n")[0]) or 1,
             )  # fmt: skip
     return tuple(rules)

@@ -22,7 +22,8 @@ ORDER: tuple[tuple[str, tuple[str, ...]], ...] = (
     ("locale", ("locale", "locale_configfile")),
     ("bootcmd", ("bootcmd",)),
     ("grow", ("*", "growpart", "resize_rootfs")),
-    ("packages", ("packages", "package_update", "package_upgrade", "package_reboot_if_required")),
+    ("packages", ("packages", "package_update", "package_upgrade", "package_reboot_if_required",
+                  "apt_update", "apt_upgrade", "apt_reboot_if_required")),
     ("files", ("write_files",)),  # deferred files come after the packages whose directories they need
     ("runcmd", ("runcmd",)),
 )  # fmt: skip

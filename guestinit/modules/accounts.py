@@ -20,8 +20,8 @@ from guestinit.model.value import LIST, MAP, SCALAR, Given, Value
 
 KEYS = (
     Key("users", "list of names and mappings",
-        "The accounts of this machine; the word default stands for the image's default user, and a list without it means "
-        "that there is none."),
+        "The accounts of this machine; the word default stands for the image's default user, and a list without it "
+        "means that there is none."),
     Key("user", "name or mapping", "Renames the default user, or changes other fields of it."),
     Key("groups", "list of names, or mapping of names to members", "Groups to be made, with members to be added."),
 )  # fmt: skip
@@ -112,21 +112,21 @@ def _read_override(fields: Fields) -> Account | None:
     if value is None:
         return None
     if value.kind == MAP:
-        return next(_one(value, "user", fields.problems, Given("", value.at)), None)
-    name = fields.text("user")
-    if name is None or not check_name(name, "user", fields.problems):
-        return None
-    return Account("" if name.value == DEFAULT else name.value, name.at)
+        found = list(_one(value, "user", fields.problems, Given(DEFAULT, value.at)))
+    else:
+        name = fields.text("user")
+        found = [Account(name.value, name.at)] if name and check_name(name, "user", fields.problems) else []
+    return found[0]._replace(name="" if found[0].name == DEFAULT else found[0].name) if found else None
 
 
 def _one(value: Value, path: str, problems: Problems, key: Given[str] | None = None) -> Iterator[Account]:
-    """The account of one mapping, or nothing. `key` is its name if it has none of its own; "" means the default user."""
+    """The account of one mapping, or nothing. `key` is its name if it has none itself."""
     since = len(problems.found)
     fields = Fields(value, path, USER_KEYS, problems)
     name = fields.text("name") or key
     if name is None:
         problems.error(value.at, path, "a user without a name", "left out whole; write name:", 0)
-    elif not name.value or check_name(name, fields.path_of("name"), problems):
+    elif check_name(name, fields.path_of("name"), problems):
         yield read_account(name, fields)
     password.hide_lines(problems, since, value, USER_KEYS)
 
@@ -144,7 +144,9 @@ def _read_groups(fields: Fields) -> tuple[DeclaredGroup, ...]:
             if item.kind == MAP:
                 entries += [(f"{where}.{name.text}", name, members) for name, members in item.pairs]
             elif item.kind == SCALAR and not item.is_null:
-                entries += [(where, item._replace(text=name.strip()), None) for name in item.text.split(",") if name.strip()]
+                entries += [
+                    (where, item._replace(text=name.strip()), None) for name in item.text.split(",") if name.strip()
+                ]
             elif item.kind == LIST:
                 fields.problems.error(item.at, where, "expected a name or a mapping, got a list", "left out")
     for where, name, listed in entries:
@@ -230,7 +232,8 @@ def _user_step(account: Account, wanted: tuple[str, ...], groups: dict[str, Step
         primary = account.name if account.name in facts.groups or account.name in groups else ""
     action = User(
         account.name, account.uid, account.gecos, primary, wanted, account.home, account.shell, account.system,
-        account.create_home, account.user_group, account.log_init, account.expires, account.inactive, account.selinux_user,
+        account.create_home, account.user_group, account.log_init, account.expires, account.inactive,
+        account.selinux_user,
     )  # fmt: skip
     needs = tuple(groups[name].id for name in dict.fromkeys((primary, *wanted)) if name in groups)
     return Step(f"user:{account.name}", "accounts", action, _because(account), needs=needs, vital=True)

@@ -14,7 +14,8 @@ from typing import NamedTuple, Optional, Union
 from guestinit.model.accounts import Accounts
 from guestinit.model.action import FINAL, LOCAL, Because, File, Step
 from guestinit.model.facts import Facts
-from guestinit.model.fields import Fields, Key, nearest
+from guestinit.model.fields import Fields, Key, nearest, shorten
+from guestinit.model.password import hide_lines
 from guestinit.model.problem import Position
 from guestinit.model.secret import Secret
 from guestinit.model.seed import MetaData
@@ -69,7 +70,8 @@ class Section(NamedTuple):
 def read(fields: Fields, meta: MetaData) -> Section:
     """Every entry. One without a usable path or content is left out; a wrong mode or owner takes the safe side."""
     budget = Budget(UNPACKED_LIMIT)
-    entries: list[Entry] = []
+    entries: dict[int, Entry] = {}
+    places: dict[str, list[int]] = {}  # the indices of the entries of each path
     for index, item in enumerate(fields.items("write_files") or ()):
         path = f"write_files.{index}"
         if item.is_null:
@@ -78,10 +80,16 @@ def read(fields: Fields, meta: MetaData) -> Section:
             expected = f"expected a mapping with path and content, got a {item.kind}"
             fields.problems.error(item.at, path, expected, "left out", 0)
             continue
+        since = len(fields.problems.found)
         entry = _entry(Fields(item, path, ENTRY_KEYS, fields.problems), budget)
-        if entry is not None:
-            entries = _placed(entry, entries, path, fields)
-    return Section(tuple(entries))
+        hide_lines(fields.problems, since, item, ENTRY_KEYS)
+        if entry is None:
+            continue
+        if not entry.append:
+            _replace(entry, [entries.pop(other) for other in places.pop(entry.path, ())], path, fields)
+        entries[index] = entry
+        places.setdefault(entry.path, []).append(index)
+    return Section(tuple(entries.values()))
 
 
 def _entry(item: Fields, budget: Budget) -> Entry | None:
@@ -97,19 +105,12 @@ def _entry(item: Fields, budget: Budget) -> Entry | None:
     return Entry(item.at, path, Secret(content), mode, owner, group, appends, waits)
 
 
-def _placed(entry: Entry, entries: list[Entry], path: str, fields: Fields) -> list[Entry]:
-    """The list with this entry: two whole files with one path cannot both be."""
-    if entry.append:
-        return [*entries, entry]
-    earlier = [other for other in entries if other.path == entry.path]
-    if not earlier:
-        return [*entries, entry]
-    if earlier[-1]._replace(at=entry.at) != entry:
-        fields.problems.warning(
-            entry.at, path, f"{entry.path} is already written by line {earlier[-1].at.line} of {earlier[-1].at.file}",
-            "the later one is taken", 0,
-        )  # fmt: skip
-    return [*(other for other in entries if other.path != entry.path), entry]
+def _replace(entry: Entry, earlier: list[Entry], path: str, fields: Fields) -> None:
+    """Two whole files with one path cannot both be: name both places, unless they are the same."""
+    if earlier and earlier[-1]._replace(at=entry.at) != entry:
+        at = earlier[-1].at
+        message = f"{shorten(entry.path)} is already written by line {at.line} of {at.file}"
+        fields.problems.warning(entry.at, path, message, "the later one is taken", 0)
 
 
 def _path(item: Fields) -> str | None:
@@ -267,7 +268,7 @@ def _misspelled(item: Fields) -> int | None:
     for key, _ in item.value.pairs:
         if key.text in known or key.text.startswith("x-"):
             continue
-        if key.text.lower() in ("mode", "chmod", "perm", "perms") or nearest(key.text, known) == "permissions":
+        if key.text.lower() in ("mode", "chmod", "perm", "perms") or nearest(key.text, ("permissions",)):
             path = item.path_of(key.text)
             item.problems.warning(key.at, path, "this may mean permissions", "taken as '0600'", len(key.text))
             return 0o600
@@ -354,19 +355,26 @@ def plan(section: Section, facts: Facts, accounts: Accounts) -> Iterator[Step]:
 
 
 def _joined(entries: tuple[Entry, ...]) -> list[Entry]:
+    """Entries that append to a whole file of the same document become part of it."""
     joined: list[Entry] = []
+    wholes: dict[str, int] = {}  # where in `joined`
+    parts: dict[str, list[bytes]] = {}
     for entry in entries:
-        place = next((i for i, other in enumerate(joined) if other.path == entry.path and not other.append), None)
-        if not entry.append or place is None:
-            joined.append(entry)
+        if not entry.append:
+            wholes[entry.path] = len(joined)
+            parts[entry.path] = [entry.content.reveal()]
+        elif entry.path in wholes:
+            parts[entry.path].append(entry.content.reveal())
+            whole = joined[wholes[entry.path]]
+            joined[wholes[entry.path]] = whole._replace(
+                mode=entry.mode if entry.mode is not None else whole.mode,
+                owner=entry.owner if entry.owner is not None else whole.owner,
+                group=entry.group if entry.owner is not None else whole.group,
+            )
             continue
-        whole = joined[place]
-        joined[place] = whole._replace(
-            content=Secret(whole.content.reveal() + entry.content.reveal()),
-            mode=entry.mode if entry.mode is not None else whole.mode,
-            owner=entry.owner if entry.owner is not None else whole.owner,
-            group=entry.group if entry.owner is not None else whole.group,
-        )
+        joined.append(entry)
+    for path, index in wholes.items():
+        joined[index] = joined[index]._replace(content=Secret(b"".join(parts[path])))
     return joined
 
 

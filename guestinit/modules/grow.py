@@ -88,7 +88,7 @@ def _mounts(part: Fields) -> tuple[Mount, ...]:
     given = part.texts("devices")
     if given is None:
         return (Mount("/"),)
-    mounts: list[Mount] = []
+    mounts: dict[str, Mount] = {}
     for device in given:
         path = "/" + device.value.strip("/")
         usable = device.value.startswith("/") and ".." not in path.split("/") and "\0" not in path
@@ -97,9 +97,9 @@ def _mounts(part: Fields) -> tuple[Mount, ...]:
                 device.at, part.path_of("devices"), "expected a mount point such as /var",
                 "left out; a device grows by the place where it is mounted", len(device.value),
             )  # fmt: skip
-        elif path not in [mount.path for mount in mounts]:
-            mounts.append(Mount(path, device.at))
-    return tuple(mounts)
+        elif path not in mounts:
+            mounts[path] = Mount(path, device.at)
+    return tuple(mounts.values())
 
 
 def plan(section: Section, facts: Facts, accounts: Accounts) -> Iterator[Step]:

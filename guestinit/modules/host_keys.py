@@ -7,7 +7,7 @@ and ecdsa are made before sshd starts; rsa takes as long as the rest of the boot
 from __future__ import annotations
 
 from collections.abc import Iterator
-from typing import NamedTuple, Optional
+from typing import NamedTuple
 
 from guestinit.model.accounts import Accounts
 from guestinit.model.action import LATE, LOCAL, ONCE, Absence, Because, Command, File, Lines, Step
@@ -31,12 +31,16 @@ KEYS = (
     Key("ssh", "mapping", "Host keys are not written to the console.", ignored=True),
 )
 GIVEN_KEYS = tuple(
-    Key(f"{kind}_{part}", "text", f"The {part}{' key' if part != 'certificate' else ''} of type {kind}.", part == "private")
+    Key(
+        f"{kind}_{part}",
+        "text",
+        f"The {part}{' key' if part != 'certificate' else ''} of type {kind}.",
+        part == "private",
+    )
     for kind in (*TYPES, "dsa")
     for part in PARTS
 )
 
-DIRECTORY = "/etc/ssh"
 CERTIFICATES = "/etc/ssh/sshd_config.d/50-guestinit-certificates.conf"
 
 
@@ -127,46 +131,90 @@ def _name(fields: Fields, meta: MetaData) -> str:
 def plan(section: Section, facts: Facts, accounts: Accounts) -> Iterator[Step]:
     """What is inherited goes, what is given is written, what is missing is made."""
     replaces = facts.identity.is_new and section.delete
-    has_keygen = "/usr/bin/ssh-keygen" in facts.paths
-    given = {_path(key.type): key for key in section.given}
-    made = [_path(kind) for kind in section.types] if has_keygen and not given else []
-    if replaces and (made or given):
-        for path in dict.fromkeys((*facts.host_keys, *made)):
-            key = given.get(path)
-            public = (f"{path}.pub",) if key is None or not key.public else ()
-            for inherited in public if key else (path, *public):
-                because = Because(None, f"a new machine ({facts.identity.reason}) does not keep the host keys of its image")
-                yield Step(_absence(inherited), "host_keys", Absence(inherited), because, frequency=ONCE, vital=True)
-    yield from _plan_given(section, facts)
+    # Without ssh-keygen nothing could take the place of what is removed.
+    made = section.types if "/usr/bin/ssh-keygen" in facts.paths and not section.given else ()
+    if replaces and (made or section.given):
+        yield from _plan_removal(section, facts, made)
+    yield from _plan_given(section.given, facts)
     if facts.identity.is_new or not facts.host_keys:
-        yield from _plan_made(section, facts, replaces, made)
+        yield from _plan_made(section, facts, made, replaces)
 
 
 def _path(kind: str) -> str:
-    return f"{DIRECTORY}/ssh_host_{kind}_key"
+    return f"/etc/ssh/ssh_host_{kind}_key"
 
 
 def _absence(path: str) -> str:
     return f"absence:{path}"
 
 
-def _plan_made(section: Section, facts: Facts, replaces: bool, paths: list[str]) -> Iterator[Step]:
+def _plan_removal(section: Section, facts: Facts, made: tuple[str, ...]) -> Iterator[Step]:
+    """Once for each new machine, also of what is not there: a resumed run must not take what it made for inherited."""
+    because = Because(None, f"a new machine does not keep the keys of its image ({facts.identity.reason})")
+    replaced = {file for key in section.given for file, _, _ in _files(key)}
+    for path in dict.fromkeys((*facts.host_keys, *map(_path, made), *(_path(key.type) for key in section.given))):
+        for file in (path, f"{path}.pub"):
+            if file not in replaced:
+                yield Step(_absence(file), "host_keys", Absence(file), because, frequency=ONCE, vital=True)
+
+
+def _files(key: HostKey) -> Iterator[tuple[str, Secret, int]]:
+    path = _path(key.type)
+    yield path, key.private, 0o600
+    if key.public:
+        yield f"{path}.pub", Secret(key.public + "\n"), 0o644
+    if key.certificate:
+        yield f"{path}-cert.pub", Secret(key.certificate + "\n"), 0o644
+
+
+def _plan_given(keys: tuple[HostKey, ...], facts: Facts) -> Iterator[Step]:
+    """Written once for each new value, so that a key which was changed by hand since is not put back."""
+    written = []
+    for key in keys:
+        for path, content, mode in _files(key):
+            data = content if mode == 0o600 else content.reveal()
+            written.append(f"file:{path}")
+            yield Step(
+                written[-1],
+                "host_keys",
+                File(path, data, mode),
+                Because(key.at),
+                frequency=ONCE,
+                basis=content,
+                vital=True,
+            )
+    certified = [key for key in keys if key.certificate]
+    if certified:
+        lines = tuple(f"HostCertificate {_path(key.type)}-cert.pub" for key in certified)
+        because = Because(certified[0].at)
+        if "/etc/ssh/sshd_config.d" in facts.paths:
+            written.append(f"file:{CERTIFICATES}")
+            yield Step(written[-1], "host_keys", File(CERTIFICATES, ("\n".join(lines) + "\n").encode(), 0o600), because)
+        else:
+            # In the place of the first line that every sshd_config ships with: the end may be inside of a Match block.
+            action = Lines("/etc/ssh/sshd_config", lines, r"^#?HostCertificate\s", mode=None)
+            written.append("lines:/etc/ssh/sshd_config#HostCertificate")
+            yield Step(written[-1], "host_keys", action, because)
+    if written:
+        yield _reload(facts, LOCAL, tuple(written))
+
+
+def _plan_made(section: Section, facts: Facts, kinds: tuple[str, ...], replaces: bool) -> Iterator[Step]:
     """ssh-keygen for each key that is missing or replaced.
 
-    It writes in place, never asks the disk to keep what it wrote, and refuses to overwrite. So a power cut can leave half
-    a key: `facts.host_keys` does not count such a one, and in a resumed run it is removed before another is made. A whole
-    one that was made just before the cut stays. `sync` comes last, or a machine that is settled could lose its keys.
+    It writes in place, never asks the disk to keep what it wrote, and refuses to overwrite. So a power cut can leave
+    half a key: `facts.host_keys` does not count such a one, and in a resumed run it is removed before another is made.
+    A whole one that was made just before the cut stays. `sync` comes last, or a machine that is settled could lose its
+    keys.
     """
     resumed = facts.identity.kind == RESUMED
-    quick = [path for path in paths if path != _path("rsa")]
-    done: dict[str, list[str]] = {LOCAL: [], LATE: []}
-    for path in paths:
+    made: dict[str, dict[str, str]] = {LOCAL: {}, LATE: {}}  # stage: ids of steps and paths
+    for kind in kinds:
+        path = _path(kind)
         is_whole = path in facts.host_keys
         if is_whole and not replaces:
             continue
-        stage = LATE if path == _path("rsa") and quick else LOCAL
-        kind = path[len(_path("")) - len("_key") :].partition("_")[0]
-        because = Because(None, "the inherited one is replaced" if is_whole else "there is none")
+        stage = LATE if kind == "rsa" and len(kinds) > 1 else LOCAL
         if not is_whole and (resumed or not replaces):
             half = Because(None, "half written, if it is there")
             yield Step(f"{_absence(path)} (half)", "host_keys", Absence(path), half, vital=True)
@@ -174,23 +222,35 @@ def _plan_made(section: Section, facts: Facts, replaces: bool, paths: list[str])
             ("ssh-keygen", "-q", "-t", kind, "-N", "", "-C", f"root@{section.name or 'localhost'}", "-f", path),
             f"ssh-keygen {kind}",
             may_repeat=True,
-            # At boot the distribution's own unit may have made an rsa key by then; otherwise its absence is planned.
-            creates=path if stage == LATE or (resumed and is_whole) else "",
+            # Resumed: the key may be ours. Late: the distribution's own unit may have made one by then.
+            creates=path if (resumed if is_whole else stage == LATE) else "",
             log_output=False,
         )
-        step = Step(
-            f"command:host-key.{kind}", "host_keys", action, because, stage, vital=stage == LOCAL,
-            when_changed=(_absence(path),) if is_whole else (),
-        )  # fmt: skip
-        done[stage].append(step.id)
-        yield step
-    for stage, steps in done.items():
-        if steps:
-            kept = [path for path in paths if (path in quick) == (stage == LOCAL or not quick)]
-            sync = Command(("sync", *kept), "sync of the host keys", may_repeat=True, log_output=False)
-            because = Because(None, "they must survive a power cut")
-            yield Step(
-                f"command:host-keys.sync-{stage}", "host_keys", sync, because, stage, tuple(steps), when_changed=tuple(steps)
-            )
-    if done[LATE]:
-        yield _reload(facts, LATE, tuple(done[LATE]))
+        because = Because(None, "in the place of the inherited one" if is_whole else "there is none")
+        replaced = (_absence(path),) if is_whole else ()
+        step = f"command:host-key.{kind}"
+        made[stage][step] = path
+        yield Step(step, "host_keys", action, because, stage, replaced, replaced, vital=stage == LOCAL)
+    for stage, steps in made.items():
+        if not steps:
+            continue
+        sync = Command(("sync", *steps.values()), "sync of the new host keys", may_repeat=True, log_output=False)
+        because = Because(None, "they are to survive a power cut")
+        ids = tuple(steps)
+        yield Step(f"command:host-keys.sync.{stage}", "host_keys", sync, because, stage, when_changed=ids)
+        if stage == LATE:
+            yield _reload(facts, LATE, ids)
+
+
+def _reload(facts: Facts, stage: str, changed: tuple[str, ...]) -> Step:
+    unit = facts.distro.ssh_unit
+    # Without waiting: at boot sshd may be ordered after the unit that we run in.
+    action = Command(
+        ("systemctl", "--no-block", "reload", unit),
+        f"reload of {unit}",
+        may_repeat=True,
+        log_output=False,
+        unit_active=unit,
+    )
+    because = Because(None, "a running sshd is to know the new host keys")
+    return Step(f"command:host-keys.reload.{stage}", "host_keys", action, because, stage, when_changed=changed)

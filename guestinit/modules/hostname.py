@@ -26,7 +26,8 @@ KEYS = (
         "also where cloud-init would write the whole file from a template."),
 )  # fmt: skip
 
-_LABEL = re.compile(r"[A-Za-z0-9_](?:[A-Za-z0-9_-]{0,61}[A-Za-z0-9_])?\Z")  # systemd and Linux allow `_`, RFC 1123 does not
+# systemd and Linux allow `_`, RFC 1123 does not.
+_LABEL = re.compile(r"[A-Za-z0-9_](?:[A-Za-z0-9_-]{0,61}[A-Za-z0-9_])?\Z")
 _IPV4 = re.compile(r"[0-9]{1,3}(?:\.[0-9]{1,3}){3}\Z")
 _LONGEST = 64  # HOST_NAME_MAX of Linux
 
@@ -78,7 +79,7 @@ def _name(given: Given[str] | None, path: str, problems: Problems) -> Given[str]
     if len(name) > 253 or not all(_LABEL.match(label) for label in name.split(".")):
         problems.error(
             given.at, path, "this is not a host name",
-            "left out; write letters, digits and '-', at most 63 between two dots", max(1, len(given.value.split("\n")[0])),
+            "left out; write letters, digits and '-', at most 63 between dots", len(given.value.split("\n")[0]) or 1,
         )  # fmt: skip
         return None
     return Given(name, given.at)

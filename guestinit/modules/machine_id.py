@@ -32,8 +32,8 @@ def read(fields: Fields, meta: MetaData) -> Section:
 def plan(section: Section, facts: Facts, accounts: Accounts) -> Iterator[Step]:
     """Empty the file, then let systemd fill it.
 
-    Empty, and never absent: if the power goes between the two, systemd makes an id at the next boot, while a missing file
-    would count as the first boot of all and reset which services are enabled (machine-id(5)).
+    Empty, and never absent: if the power goes between the two, systemd makes an id at the next boot, while a missing
+    file would count as the first boot of all and reset which services are enabled (machine-id(5)).
     """
     if not (facts.identity.is_new and facts.machine_id_inherited and facts.live):
         return

@@ -1,6 +1,6 @@
-"""`password`, `chpasswd` and `ssh_pwauth`, and the passwords of `users`: who may log in with one, and whether ssh takes it.
+"""`password`, `chpasswd`, `ssh_pwauth` and the passwords of `users`: who may log in with one, and whether ssh takes it.
 
-A password is applied once for each value of its input, so that what a user sets with passwd(1) survives an edited address.
+A password is applied once for each value of its input: what a user sets with passwd(1) survives an edited address.
 """
 
 from __future__ import annotations
@@ -12,7 +12,7 @@ from guestinit.model import password
 from guestinit.model.accounts import Account, Accounts
 from guestinit.model.action import ONCE, Because, Command, File, Lines, Password, Step
 from guestinit.model.facts import Facts
-from guestinit.model.fields import FALSE, TRUE, Fields, Key
+from guestinit.model.fields import Fields, Key
 from guestinit.model.password import GivenPassword
 from guestinit.model.problem import ERROR, Problem, Problems
 from guestinit.model.secret import Secret
@@ -21,19 +21,30 @@ from guestinit.model.user import check_name
 from guestinit.model.value import LIST, MAP, SCALAR, Given, Value
 
 KEYS = (
-    Key("password", "password hash or text", "The default user's password; a crypt(5) hash is known by its shape.", True),
+    Key(
+        "password", "password hash or text", "The default user's password; a crypt(5) hash is known by its shape.", True
+    ),
     Key("chpasswd", "mapping", "Passwords of any accounts, and whether they must be changed at the first login.", True),
     Key("ssh_pwauth", "true, false or unchanged", "Whether sshd takes passwords; without it, as the image has it."),
 )
 CHPASSWD_KEYS = (
     Key("expire", "true or false", "Whether these passwords must be changed at the first login; true by default."),
     Key("users", "list of mappings", "Name, password and type of each."),
-    Key("list", "list of name:password", "The old form, also as one text with a line for each; R makes a random one.", True),
+    Key(
+        "list",
+        "list of name:password",
+        "The old form, also as one text with a line for each; R makes a random one.",
+        True,
+    ),
 )
 CHPASSWD_USER_KEYS = (
     Key("name", "name", "The login name."),
     Key("password", "password hash or text", "The password; none with the type RANDOM.", True),
-    Key("type", "hash, text or RANDOM", "What the password is; a hash by default. RANDOM makes one, shown on the console."),
+    Key(
+        "type",
+        "hash, text or RANDOM",
+        "What the password is; a hash by default. RANDOM makes one, shown on the console.",
+    ),
 )
 
 SSHD_DIRECTORY = "/etc/ssh/sshd_config.d"
@@ -101,7 +112,9 @@ def _read_one(fields: Fields) -> Iterator[Entry]:
     if word == "random":
         found = GivenPassword(name.at, random=True)
     elif word not in ("hash", "text"):
-        fields.problems.error(kind.at if kind else name.at, fields.path_of("type"), "expected hash, text or RANDOM", "left out")
+        fields.problems.error(
+            kind.at if kind else name.at, fields.path_of("type"), "expected hash, text or RANDOM", "left out"
+        )
     elif text is None:
         fields.problems.error(name.at, path, "no password is given", "left out", 0)
     elif word == "text":
@@ -161,7 +174,12 @@ def plan(section: Section, facts: Facts, accounts: Accounts) -> Iterator[Union[S
             given.insert(0, Entry(default.name, section.default))
         else:
             yield Problem(
-                ERROR, section.default.at, "password", "there is no default user to have it", "left out; add default to users", 0
+                ERROR,
+                section.default.at,
+                "password",
+                "there is no default user to have it",
+                "left out; add default to users",
+                0,
             )
     declared = {account.name for account in people}
     for user, entry in given:
@@ -174,7 +192,14 @@ def plan(section: Section, facts: Facts, accounts: Accounts) -> Iterator[Union[S
     for user, (action, because) in wanted.items():
         needs = (f"user:{user}",) if user in declared else ()
         yield Step(
-            f"password:{user}", "passwords", action, because, needs=needs, frequency=ONCE, basis=_basis(action), vital=True
+            f"password:{user}",
+            "passwords",
+            action,
+            because,
+            needs=needs,
+            frequency=ONCE,
+            basis=_basis(action),
+            vital=True,
         )
     if section.ssh is not None:
         yield from _plan_sshd(section.ssh, facts)
@@ -215,7 +240,11 @@ def _plan_sshd(wanted: Given[bool], facts: Facts) -> Iterator[Step]:
     unit = facts.distro.ssh_unit
     # Without waiting: at boot sshd may be ordered after the unit that we run in.
     reload = Command(
-        ("systemctl", "--no-block", "reload", unit), f"reload of {unit}", may_repeat=True, log_output=False, unit_active=unit
+        ("systemctl", "--no-block", "reload", unit),
+        f"reload of {unit}",
+        may_repeat=True,
+        log_output=False,
+        unit_active=unit,
     )
     yield Step(
         "command:ssh_pwauth.reload", "passwords", reload, Because(None, f"{path} changes"), needs=(written,),

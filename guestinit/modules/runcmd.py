@@ -66,7 +66,7 @@ def plan(section: Section, facts: Facts, accounts: Accounts) -> Iterator[Step]:
         previous = step_id
 
 
-def script_steps(scripts: Sequence[tuple[str, str]], facts: Optional[Facts] = None) -> Iterator[Step]:
+def script_steps(scripts: Sequence[tuple[str, bytes]], facts: Optional[Facts] = None) -> Iterator[Step]:
     """Whole scripts of user-data (`#!` documents and MIME parts), run once, in order: each (document's label, text).
 
     They are kept in /var/lib/guestinit/scripts, readable by root only, and run by the interpreter that they name.
@@ -74,10 +74,10 @@ def script_steps(scripts: Sequence[tuple[str, str]], facts: Optional[Facts] = No
     """
     repeat, stop = _options(facts) if facts is not None else (False, False)
     previous = ""
-    for number, (label, text) in enumerate(scripts, 1):
+    for number, (label, script) in enumerate(scripts, 1):
         path = f"{SCRIPTS}/part-{number:03}"
         at = Position(label)
-        yield from _script_file(path, text, at)
+        yield from _script_file(path, script, at)
         step_id = f"command:script.{number}"
         content = Secret(text)
         label = f"script {label}, {len(content)} bytes"
@@ -99,8 +99,10 @@ def _options(facts: Facts) -> tuple[bool, bool]:
     return is_true(facts.option("commands.repeat_failed")), facts.option("commands.on_failure") == "stop"
 
 
-def _script_file(path: str, text: str, at: Position) -> Iterator[Step]:
-    yield Step(f"file:{path}", "runcmd", File(path, Secret(text), 0o700), Because(at), FINAL)
+def _script_file(path: str, text: str | bytes, at: Position) -> Iterator[Step]:
+    # Once: the file goes when the run is settled, and is not wanted again.
+    content = Secret(text)
+    yield Step(f"file:{path}", "runcmd", File(path, content, 0o700), Because(at), FINAL, frequency=ONCE, basis=content)
 
 
 def _label(item: Item, count: int) -> str:

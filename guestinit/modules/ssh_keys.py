@@ -1,4 +1,4 @@
-"""`ssh_authorized_keys`, `disable_root`: who may log in with a key, by ~/.ssh/authorized_keys, where sshd looks by default."""
+"""`ssh_authorized_keys`, `disable_root`: who may log in with a key; in ~/.ssh/authorized_keys, sshd's default place."""
 
 from __future__ import annotations
 
@@ -15,9 +15,8 @@ from guestinit.model.seed import MetaData
 from guestinit.model.value import Given
 
 KEYS = (
-    Key("ssh_authorized_keys", "list of public keys", "Who may log in as the default user with a key.",
-        aliases=("ssh-authorized-keys",)),
-    Key("allow_public_ssh_keys", "true or false", "Whether keys of the platform's meta-data count too; true by default."),
+    Key("ssh_authorized_keys", "list of public keys", "Who may log in as the default user with a key."),
+    Key("allow_public_ssh_keys", "true or false", "Whether keys in the meta-data count too; true by default."),
     Key("disable_root", "true or false",
         "Whether the default user's keys only bring a message when they are used for root; true by default."),
     Key("disable_root_opts", "text",
@@ -44,9 +43,7 @@ def read(fields: Fields, meta: MetaData) -> Section:
     if options is not None and not options.value.strip().isprintable():
         fields.problems.error(options.at, "disable_root_opts", "expected one line of options", "left out")
         options = None
-    return Section(
-        tuple(keys), disabled.value if disabled else True, options.value.strip() if options else None
-    )
+    return Section(tuple(keys), disabled.value if disabled else True, options.value.strip() if options else None)
 
 
 def plan(section: Section, facts: Facts, accounts: Accounts) -> Iterator[Union[Step, Problem]]:
@@ -69,7 +66,8 @@ def plan(section: Section, facts: Facts, accounts: Accounts) -> Iterator[Union[S
         if account.name == ROOT and default is not None and default.name != ROOT:
             own = {_blob(line) for line in lines}
             lines += [line for line in _root_lines(section, keys, default.name) if _blob(line) not in own]
-        yield from _step(account.name, lines, _because(account, keys if account == default else account.keys), facts, True)
+        source = keys if account == default else account.keys
+        yield from _step(account.name, lines, _because(account, source), facts, True)
     if default is not None and ROOT not in {account.name for account in people}:
         because = Because(keys[0].at if keys else None, "" if keys else "no keys are given")
         yield from _step(ROOT, _root_lines(section, keys, default.name), because, facts, False)

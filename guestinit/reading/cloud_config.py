@@ -13,7 +13,6 @@ from guestinit.model.fields import FALSE, MOST_GUESSES, nearest, shorten
 from guestinit.model.problem import Problems
 from guestinit.model.seed import Part
 from guestinit.model.value import MAP, SCALAR, Value
-from guestinit.reading import salvage
 
 # Top-level keys with an older spelling that people still write.
 RENAMED = {
@@ -55,6 +54,10 @@ _VENDOR = "vendor_data"
 
 def read(parts: Sequence[Part], known: Sequence[str], problems: Problems) -> Value | None:
     """The cloud-config parts of one source as one mapping; None if there is none."""
+    if not parts:
+        return None
+    from guestinit.reading import salvage  # delayed: regular expressions, which an empty document does not need
+
     merged: Value | None = None
     for part in parts:
         value = salvage.read(part.text, part.label, problems)

@@ -3,12 +3,16 @@
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
-from typing import Any
+from typing import TYPE_CHECKING
 
 from guestinit.model.image import Image
 from guestinit.model.problem import Position, Problems
 from guestinit.model.seed import Document, Inputs, MetaData, Part, Seed
+from guestinit.model.value import Value
 from guestinit.reading import cloud_config, decode, formats, metadata
+
+if TYPE_CHECKING:
+    from guestinit.model.network import Network
 
 _STILL = "left out; what meta-data and network-config say is still done"
 
@@ -32,13 +36,21 @@ def read(
     return Inputs(meta, merged, (*vendor_scripts, *user_scripts), texts)
 
 
+def read_network(document: Document, problems: Problems, input_format: str = "") -> Network | None:
+    """The network of one document; None if it says nothing, or, with a problem, if it cannot be used."""
+    text = decode.text(document, problems)
+    if text is None or not text.strip():
+        return None
+    from guestinit.reading import network_config, yaml_document  # delayed: not every seed has one
+
+    return network_config.read(yaml_document.parse(text, document.label, problems), problems, input_format)
+
+
 def _with_network(meta: MetaData, seed: Seed, image: Image, problems: Problems) -> MetaData:
     document = seed.document("network-config")
     if document is None or image.option("network.config") == "disabled":
         return meta
-    from guestinit.reading import network_config  # delayed: not every seed has one
-
-    return meta._replace(network=network_config.read(document, problems))
+    return meta._replace(network=read_network(document, problems))
 
 
 class _Reader:
@@ -53,7 +65,7 @@ class _Reader:
         self._problems = problems
         self._texts = texts
 
-    def source(self, name: str, known_keys: Sequence[str]) -> tuple[Any, tuple[Part, ...]]:
+    def source(self, name: str, known_keys: Sequence[str]) -> tuple[Value | None, tuple[Part, ...]]:
         """The cloud-config of this document as one mapping or None, and its scripts."""
         document = self._seed.document(name)
         if document is None:

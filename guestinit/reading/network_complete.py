@@ -13,6 +13,7 @@ from guestinit.model.network import (
     HARDWARE,
     LOOPBACK,
     VLAN,
+    VRF,
     Address,
     Link,
     Network,
@@ -40,6 +41,7 @@ def network(at: Position, links: Sequence[Link], loose: Loose, problems: Problem
     chosen = _without_doubles(links, problems)
     chosen = _with_relations(chosen, problems)
     chosen = _attach_routes(chosen, loose.routes, problems)
+    chosen = _routes_of_vrfs(chosen)
     _say_double_addresses(chosen, problems)
     chosen = [_check_gateways(link, problems) for link in chosen]
     chosen = with_metrics(chosen)
@@ -107,7 +109,7 @@ def _is_orphan(link: Link, known: set[str]) -> bool:
 
 
 def _as_member(link: Link, master: Link, problems: Problems) -> Link:
-    if master.kind == "vrf":
+    if master.kind == VRF:
         return link
     if link.has_addressing or link.routes:
         message = f"belongs to the {master.kind} '{master.name}' and can have no addresses or routes itself"
@@ -168,6 +170,25 @@ def _attach_routes(links: list[Link], routes: tuple[tuple[Route, str], ...], pro
             continue
         added[index] = (*added.get(index, ()), route)
     return [link._replace(routes=link.routes + added.get(index, ())) for index, link in enumerate(links)]
+
+
+def _routes_of_vrfs(links: list[Link]) -> list[Link]:
+    """A VRF has no subnets: its routes go to the member that reaches the gateway, in the VRF's table."""
+    places = {link.name: index for index, link in enumerate(links)}
+    for index, vrf in enumerate(links):
+        if vrf.kind != VRF:
+            continue
+        stay = []
+        members = [places[member.value] for member in vrf.members]
+        subnets = [_Subnets(links[place]) for place in members] if vrf.routes else []
+        for route in vrf.routes:
+            place = next((place for place, nets in zip(members, subnets) if route.via and nets.hold(route.via)), None)
+            if place is None:
+                stay.append(route)
+            else:
+                links[place] = links[place]._replace(routes=(*links[place].routes, route))
+        links[index] = vrf._replace(routes=tuple(stay))
+    return links
 
 
 def _check_gateways(link: Link, problems: Problems) -> Link:
@@ -283,15 +304,25 @@ def _with_metric(link: Link, family: int, metric: int, exits: _Exits, taken: set
 
 def _share_dns(links: list[Link], loose: Loose) -> list[Link]:
     """Every link that has addresses gets the global servers and domains: there is where resolvers look."""
-    members = {member.value for link in links if link.kind != "vrf" for member in link.members}
+    members = {member.value for link in links if link.kind != VRF for member in link.members}
     takers = {link.name for link in links if link.has_addressing and link.kind != LOOPBACK}
     takers = takers or {link.name for link in links if link.kind != LOOPBACK and link.name not in members}
-    return [
-        link._replace(dns=unique(link.dns + loose.dns), search=unique(link.search + loose.search))
-        if link.name in takers
-        else link
-        for link in links
-    ]
+    names = {link.name for link in links}
+    shared = []
+    for link in links:
+        dns, search = link.dns, link.search
+        if link.name in takers:
+            # `fe80::1%eth0` is for eth0 alone, if that is one of ours.
+            dns += tuple(given for given in loose.dns if _zone(given) in ("", link.name) or _zone(given) not in names)
+            search += loose.search
+        # Which link it is about is clear from here on, and no manager takes the name of a link that is not there.
+        dns = tuple(Given(given.value.partition("%")[0], given.at) for given in dns)
+        shared.append(link._replace(dns=unique(dns), search=unique(search)))
+    return shared
+
+
+def _zone(given: Given[str]) -> str:
+    return given.value.partition("%")[2]
 
 
 def unique(givens: tuple[Given[str], ...]) -> tuple[Given[str], ...]:

@@ -60,6 +60,16 @@ _NUMBERED = {
     "fail_over_mac": ("none", "active", "follow"),
     "primary_reselect": ("always", "better", "failure"),
 }
+_BY_ARP = ("balance-rr", "active-backup", "balance-xor", "broadcast")
+_ONLY_IN = {
+    "primary": ("active-backup", "balance-tlb", "balance-alb"),
+    "lacp_rate": ("802.3ad",),
+    "packets_per_slave": ("balance-rr",),
+    "arp_interval": _BY_ARP,
+    "arp_ip_target": _BY_ARP,
+    "arp_validate": _BY_ARP,
+    "arp_all_targets": _BY_ARP,
+}
 _FLAGS = ("all_slaves_active", "stp")
 
 Pairs = tuple[tuple[str, str], ...]
@@ -94,7 +104,30 @@ def read(value: Value | None, kind: str, path: str, problems: Problems) -> tuple
             text = _parameter(known[plain], each, where, problems)
             if text:
                 found[known[plain]] = text
+    if kind == BOND:
+        _drop_contradictions(found, value, path, problems)
     return tuple(sorted(found.items())), by_member.get("costs", ()), by_member.get("priorities", ())
+
+
+def _drop_contradictions(found: dict[str, str], value: Value, path: str, problems: Problems) -> None:
+    """What the kernel refuses or ignores in this mode goes; NetworkManager would refuse the whole bond for it."""
+
+    def drop(name: str, reason: str) -> None:
+        if found.pop(name, None) is not None:
+            problems.error(value.at, path, f"{name} {reason}", "left out")
+
+    mode = found.get("mode", BOND_MODES[0])
+    for name, modes in _ONLY_IN.items():
+        if mode not in modes:
+            drop(name, f"has no meaning in the mode {mode}")
+    if found.get("miimon", "0") != "0":
+        drop("arp_interval", "cannot be together with miimon")
+    if found.get("arp_interval", "0") == "0" or not found.get("arp_ip_target"):
+        for name in ("arp_interval", "arp_ip_target", "arp_validate", "arp_all_targets"):
+            drop(name, "needs both arp_interval and arp_ip_target")
+    if found.get("miimon", "0") == "0":
+        for name in ("updelay", "downdelay"):
+            drop(name, "needs miimon")
 
 
 def _parameter(name: str, value: Value, path: str, problems: Problems) -> str:

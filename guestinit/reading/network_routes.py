@@ -9,7 +9,8 @@ from guestinit.reading import network_values as values
 
 _MOST = 2**32 - 1
 V1_KEYS = (
-    Key("destination", "address", "where to, with or without a prefix length", aliases=("network", "to")),
+    Key("destination", "address", "where to, with or without a prefix length", aliases=("to",)),
+    Key("network", "address", "the same under another name"),
     Key("netmask", "netmask or prefix length", "of the destination"),
     Key("prefix", "number", "of the destination"),
     Key("gateway", "address", "the next hop", aliases=("via",)),
@@ -54,7 +55,7 @@ def read_v1(fields: Fields) -> Route | None:
 
     A default route without a gateway (CloudStack writes `gateway: null`) is no route at all.
     """
-    to = fields.text("destination")
+    to = fields.text("destination") or fields.text("network")
     if to is None:
         fields.problems.error(fields.at, fields.path, "a route needs a destination", _LEFT_OUT)
         return None
@@ -116,8 +117,8 @@ def read_v2(fields: Fields) -> Route | None:
     )
 
 
-def read_rule(fields: Fields) -> Rule | None:
-    """A policy rule; None, with a problem, if it cannot be used."""
+def read_rule(fields: Fields, usual_table: int | None = None) -> Rule | None:
+    """A policy rule; None, with a problem, if it cannot be used. `usual_table` is that of the VRF it stands in."""
     sides = {}
     for name in ("from", "to"):
         given = fields.text(name)
@@ -133,6 +134,7 @@ def read_rule(fields: Fields) -> Rule | None:
         for name, most in (("table", _MOST), ("priority", _MOST), ("mark", _MOST), ("type-of-service", 255))
     }
     table, priority, mark, tos = (each.value if each else None for each in numbers.values())
+    table = usual_table if table is None else table
     source, to = sides["from"], sides["to"]
     if source and to and (":" in source) != (":" in to):
         fields.problems.error(fields.at, fields.path, "'from' and 'to' are of two families", "this rule is left out")

@@ -133,6 +133,7 @@ def read(value: Value, problems: Problems) -> Network | None:
     lo = next((link for link in links if link.kind == LOOPBACK), None)
     if lo is not None:  # name servers that ifupdown had on lo are everybody's
         loose = loose._replace(dns=loose.dns + lo.dns, search=loose.search + lo.search)
+        links[links.index(lo)] = lo._replace(dns=(), search=())
     return complete.network(value.at, links, loose, problems)
 
 

@@ -166,18 +166,17 @@ def _link(kind: str, key: Value, value: Value, path: str, problems: Problems) ->
     link = _addressing(link, fields)
     link = _details(link, fields)
     if kind == VRF:
-        link = link._replace(
-            routes=tuple(route._replace(table=route.table or link.table) for route in link.routes),
-            rules=tuple(rule._replace(table=rule.table or link.table) for rule in link.rules),
-        )
+        link = link._replace(routes=tuple(route._replace(table=route.table or link.table) for route in link.routes))
     return link
 
 
 def _hardware(link: Link, fields: Fields) -> Link:
     problems = fields.problems
-    match = fields.mapping("match", _MATCH_KEYS)
-    if match is None and fields.raw("match") is not None:
+    found = fields.raw("match")
+    if found is not None and found.kind != MAP:
+        fields.wrong("match", found, "a mapping", values.LEFT_OUT)
         raise values.Unusable
+    match = fields.mapping("match", _MATCH_KEYS)
     if match is None:
         link = link._replace(match=Match(names=(values.made_name(link.name, link.at, fields.path, problems),)))
     else:
@@ -250,7 +249,7 @@ def _addressing(link: Link, fields: Fields) -> Link:
         ra_metric=dhcp6.route_metric if dhcp6 else None,
         link_local=_link_local(fields),
         routes=_gateways(fields) + _routes(fields),
-        rules=_rules(fields),
+        rules=_rules(fields, link.table),
         dns=values.servers(nameservers, "addresses") if nameservers else (),
         search=values.domains(nameservers, "search") if nameservers else (),
     )
@@ -339,11 +338,11 @@ def _routes(fields: Fields) -> tuple[Route, ...]:
     return tuple(found)
 
 
-def _rules(fields: Fields) -> tuple[Rule, ...]:
+def _rules(fields: Fields, table: int | None) -> tuple[Rule, ...]:
     found = []
     for index, item in enumerate(fields.items("routing-policy") or ()):
         each = _item(fields, "routing-policy", index, item, network_routes.RULE_KEYS)
-        rule = network_routes.read_rule(each) if each else None
+        rule = network_routes.read_rule(each, table) if each else None
         if rule is not None:
             found.append(rule)
     return tuple(found)
@@ -368,7 +367,7 @@ def _link_local(fields: Fields) -> tuple[int, ...] | None:
             families.append(int(each.value[3:]))
         else:
             fields.wrong("link-local", Value(SCALAR, each.at, each.value), "ipv4 or ipv6")
-    return tuple(sorted(set(families)))
+    return tuple(sorted(set(families))) if families or not given else None
 
 
 def _details(link: Link, fields: Fields) -> Link:

@@ -23,9 +23,11 @@ MOST_BLOCKS = 50
 
 _KEYS = ("ssh_authorized_keys", "ssh-authorized-keys")
 _LIST = re.compile(r"(?P<indent>[ ]*(?:-[ ]+)?)ssh[_-]authorized[_-]keys[ ]*:[ \t]*(?:#.*)?")
-_ITEM = re.compile(r"(?P<indent>[ ]*)-[ \t]+(?P<text>[^\s'\"|>&*!{\[].*?)[ \t\r]*")
+_ITEM = re.compile(r"(?P<indent>[ ]*)-[ \t]+(?P<text>[^\s'\"|>&*!{\[].*)")
 _PUBLIC_KEY = re.compile(r"(?:^|\s)(?:ssh-|ecdsa-sha2-|sk-ssh-|sk-ecdsa-)[\w.@-]+\s+AAAA")
 _BLOCK_TEXT = re.compile(r"(?:.*[\s:-])?[|>][-+0-9]*[ \t]*(?:#.*)?")
+# What begins in the first column and does not belong to what stands above, as comments, list items and brackets do.
+_COLUMN_ONE = re.compile(r"(?m)^(?:---|\.\.\.|[^\s#\-\]}])")
 _TOP_LEVEL = re.compile(r"(?P<quote>['\"]?)(?P<name>[A-Za-z_][\w-]*)(?P=quote)[ \t]*:(?:\s|$)")
 
 
@@ -58,8 +60,10 @@ def read(text: str, label: str, problems: Problems) -> Value | None:
 
 def quote_keys(text: str) -> tuple[str, list[int]]:
     """The text with quotes around those bare SSH keys that YAML would misread, and the numbers of their lines."""
+    changed: list[int] = []
+    if not any(key in text for key in _KEYS):
+        return text, changed
     lines = text.split("\n")
-    changed = []
     inside: int | None = None  # the indentation of the list that we are in
     block: int | None = None  # the indentation of the line that began a block of literal text
     for index, line in enumerate(lines):
@@ -71,7 +75,7 @@ def quote_keys(text: str) -> tuple[str, list[int]]:
         if begins:
             inside = len(begins["indent"])
             continue
-        item = _ITEM.fullmatch(line)
+        item = _ITEM.fullmatch(line.rstrip())
         if inside is None or not item or indent < inside:
             if not line.lstrip().startswith(("#", "-")) or indent < (inside or 0):
                 inside = None
@@ -86,25 +90,34 @@ def quote_keys(text: str) -> tuple[str, list[int]]:
 
 def _access_only(text: str, label: str) -> Value | None:
     """The top-level keys of ACCESS that are valid by themselves."""
-    lines = text.split("\n")
-    starts: list[tuple[int, str]] = []
-    for index, line in enumerate(lines):
-        if starts and line.startswith(("---", "...")):
-            lines = lines[:index]  # a second document
-            break
-        if line[:1] in ("", " ", "\t", "#", "-", "]", "}", "\r"):
-            continue  # belongs to what stands above
-        match = _TOP_LEVEL.match(line)
-        starts.append((index, match["name"] if match else ""))
-    ends = [index for index, _ in starts[1:]] + [len(lines)]
     pairs: list[tuple[Value, Value]] = []
-    wanted = [(index, end) for (index, name), end in zip(starts, ends) if name in ACCESS]
-    for index, end in wanted[:MOST_BLOCKS]:
+    for start, end in _access_blocks(text):
         found = Problems()
-        value = yaml_document.parse("\n".join(lines[index:end]), label, found, index + 1)
+        value = yaml_document.parse(text[start:end], label, found, text.count("\n", 0, start) + 1)
         if value is not None and value.kind == MAP and not found.found:
             pairs += value.pairs
     return Value(MAP, pairs[0][0].at, pairs=tuple(pairs)) if pairs else None
+
+
+def _access_blocks(text: str) -> list[tuple[int, int]]:
+    """Where the sections under the keys of ACCESS begin and end, in the first document."""
+    blocks: list[tuple[int, int]] = []
+    open_at: int | None = None
+    nothing_yet = True
+    for begin in _COLUMN_ONE.finditer(text):
+        if open_at is not None:
+            blocks.append((open_at, begin.start()))
+            open_at = None
+        separator = begin.group() in ("---", "...")
+        if len(blocks) == MOST_BLOCKS or (separator and not nothing_yet):
+            break
+        nothing_yet = False
+        match = _TOP_LEVEL.match(text, begin.start())
+        if match and match["name"] in ACCESS:
+            open_at = begin.start()
+    if open_at is not None:
+        blocks.append((open_at, len(text)))
+    return blocks
 
 
 def _join_keys(value: Value, problems: Problems) -> Value:

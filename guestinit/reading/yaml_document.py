@@ -43,7 +43,8 @@ def parse(text: str, label: str, problems: Problems, first_line: int = 1) -> Val
 
     try:
         _check_characters(text, label, first_line)
-        loader = getattr(yaml, "CSafeLoader", yaml.SafeLoader)(_bare_flow(text))
+        fast = getattr(yaml, "CSafeLoader", None)  # absent where PyYAML was built without libyaml
+        loader = fast(_whole_escapes(text)) if fast else yaml.SafeLoader(_without_tabs(_whole_escapes(text)))
         composer = _Composer(loader, label, first_line, problems)
         try:
             value = composer.document()
@@ -89,24 +90,50 @@ def _check_characters(text: str, label: str, first_line: int) -> None:
         raise Refused(place(text, index, label, first_line), f"more than {MOST_DIRECTIVES} lines begin with '%'")
 
 
-def _bare_flow(text: str) -> str:
-    """JSON as the YAML parsers take it; any other text as it is. No line moves, and columns only behind an emoji."""
+def _is_flow(text: str) -> bool:
+    """Whether the document is JSON, or written as JSON is."""
+    start = _first_content(text)
+    return text[start : start + 1] in ("{", "[")
+
+
+def _without_tabs(text: str) -> str:
+    """JSON with blanks for tabs in its indentation, where they mean nothing; PyYAML's own scanner refuses them."""
     import re
 
-    # Comments may come first: `#cloud-config` above a JSON body.
-    if not re.match(r"(?:[ \t]*(?:#[^\n]*)?\n)*[ \t]*[\[{]", text):
+    if not _is_flow(text):
         return text
-    # Between brackets indentation means nothing; PyYAML's own scanner refuses tabs all the same.
-    text = re.sub(r"(?m)^[ \t]+", lambda indent: indent.group().replace("\t", " "), text)
-    if "\\u" not in text:
+    return re.sub(r"(?m)^[ \t]+", lambda indent: indent.group().replace("\t", " "), text)
+
+
+def _whole_escapes(text: str) -> str:
+    """JSON writes what is beyond U+FFFF as two escapes; YAML knows only whole characters."""
+    import re
+
+    if "\\u" not in text or not _is_flow(text):
         return text
 
-    # JSON writes what is beyond U+FFFF as two escapes; YAML knows only whole characters.
     def join(pair: re.Match[str]) -> str:
+        if len(pair.group(1)) % 2:  # the last one escapes the backslash of what only looks like an escape
+            return pair.group()
         return pair.group(1) + (bytes.fromhex(pair.group(2)) + bytes.fromhex(pair.group(3))).decode("utf-16-be")
 
     high, low = "[dD][89abAB][0-9a-fA-F]{2}", "[dD][c-fC-F][0-9a-fA-F]{2}"
-    return re.sub(rf"((?<!\\)(?:\\\\)*)\\u({high})\\u({low})", join, text)
+    return re.sub(rf"(?<!\\)(\\*)\\u({high})\\u({low})", join, text)
+
+
+def _first_content(text: str) -> int:
+    """The index behind blank lines and comments: `#cloud-config` may stand above a JSON body."""
+    import re
+
+    blank = re.compile(r"[ \t\n]*")
+    index = 0
+    for _ in range(1000):  # comments; who writes more of them does not write JSON
+        found = blank.match(text, index)
+        index = found.end() if found else index
+        if text[index : index + 1] != "#":
+            break
+        index = text.find("\n", index) % (len(text) + 1)  # -1, where the last line is a comment: the end
+    return index
 
 
 class _Open:

@@ -11,7 +11,7 @@ from guestinit.model.problem import ERROR, Position, Problem
 _WORDS: tuple[tuple[str, str, str], ...] = (
     ("mapping values are not allowed", "': ' is not expected here",
      "quote the text if ': ' belongs to it, else check the indentation"),
-    ("block sequence entries are not allowed", "a list item ('- ') is not expected here",
+    ("sequence entries are not allowed", "a list item ('- ') is not expected here",
      "begin the list in a line of its own"),
     ("could not find expected ':'", "a key without ': '",
      "write 'key: value', and indent text that goes on in a new line"),
@@ -35,6 +35,8 @@ _WORDS: tuple[tuple[str, str, str], ...] = (
     ("alias", "'&' or '*' here needs a name of letters and digits", "quote the text"),
     ("comment or line break", "after '|' or '>' only '+', '-' or a digit may follow in the line",
      "begin the text in the next line"),
+    ("chomping or indentation", "after '|' or '>' only '+', '-' or a digit may follow in the line",
+     "begin the text in the next line"),
     ("directive", "a '%' at the beginning of a line is a YAML directive", "indent or quote the text"),
     ("expected <document start>", "this does not belong to what stands above", "check the indentation"),
 )  # fmt: skip
@@ -45,8 +47,8 @@ def explain(error: Any, text: str, label: str, first_line: int = 1) -> Problem:
     said = str(getattr(error, "problem", None) or getattr(error, "reason", None) or error)
     mark = _where(error, said)
     index = mark.line if mark else 0
-    lines = text.split("\n")
-    line = lines[index] if index < len(lines) else ""
+    start = _start_of(text, index)
+    line = _line_at(text, start)
     at = Position(label, first_line + index, mark.column + 1 if mark else 1)
     message, hint = f"not valid YAML: {shorten(said)}", ""
     character = line[at.column - 1 : at.column]
@@ -61,7 +63,7 @@ def explain(error: Any, text: str, label: str, first_line: int = 1) -> Problem:
             if known in said:
                 message, hint = words, advice
                 break
-    return Problem(ERROR, at, "", message, hint, 1 if may_show(lines, index) else 0)
+    return Problem(ERROR, at, "", message, hint, 1 if may_show(text, start) else 0)
 
 
 def _where(error: Any, said: str) -> Any:
@@ -81,13 +83,38 @@ _HIDDEN_BELOW = (
 _HIDDEN_WITH = ("pass", "secret", "token", "private", "credential", "psk", "$1$", "$5$", "$6$", "$2", "$y$", "://")
 
 
-def may_show(lines: list[str], index: int) -> bool:
-    """Whether a line of a document that could not be read may stand in a message: nobody knows what it means."""
-    if any(word in line.lower() for line in lines[max(0, index - 1) : index + 1] for word in _HIDDEN_WITH):
+def may_show(text: str, start: int) -> bool:
+    """Whether the line that begins here may stand in a message: in a broken document nobody knows what it means."""
+    line = _line_at(text, start)
+    above = _line_at(text, _before(text, start))
+    if any(word in context.lower() for context in (line, above) for word in _HIDDEN_WITH):
         return False
-    for line in reversed(lines[: index + 1]):
-        if line[:1] not in ("", " ", "\t", "#", "-", "\r"):
-            # One line that holds everything (JSON), or a key that is not one of the harmless ones.
-            name = line.split(":")[0].strip("'\" ")
-            return name.replace("-", "_") not in _HIDDEN_BELOW and line[0] not in "{["
-    return True
+    while line[:1] in ("", " ", "\t", "#", "-") and start > 0:
+        start = _before(text, start)
+        line = _line_at(text, start)
+    # One line that holds everything (JSON), or the top-level key to which the line belongs.
+    name = line.split(":", 1)[0].strip("'\" ")
+    return name.replace("-", "_") not in _HIDDEN_BELOW and line[:1] not in ("{", "[")
+
+
+# Indices instead of a list of lines: a document may have millions of them.
+
+
+def _start_of(text: str, index: int) -> int:
+    """Where the line with this number, from 0, begins."""
+    start = 0
+    for _ in range(index):
+        start = text.find("\n", start) + 1
+        if not start:
+            return len(text)
+    return start
+
+
+def _line_at(text: str, start: int) -> str:
+    end = text.find("\n", start)
+    return text[start:] if end < 0 else text[start:end]
+
+
+def _before(text: str, start: int) -> int:
+    """Where the line above begins."""
+    return text.rfind("\n", 0, max(0, start - 1)) + 1

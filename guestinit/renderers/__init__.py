@@ -1,10 +1,115 @@
 """The network model as files of a network manager, one file here for each manager.
 
-A renderer has `render(network, nics, problems) -> files`, pure and deterministic: the same model gives the same bytes. What
-a manager cannot express is a problem with its place. `nics` are the interfaces of the machine, as far as they are known.
+A renderer has `render(network, nics, problems) -> files`, pure and deterministic: the same model gives the same bytes.
+What a manager cannot express is a problem with its place. `nics` are the interfaces of the machine, as far as they are
+known. What renderers share stands here.
 """
 
 from __future__ import annotations
 
-# The names that `network.renderer` and `net render --renderer` take.
-NAMES = ("networkd", "network-manager")
+from collections.abc import Iterable, Sequence
+from typing import Optional, Union
+
+from guestinit import rooms
+from guestinit.model.facts import Nic
+from guestinit.model.network import INFINIBAND, RENDERERS, Link, Network, Rendered
+from guestinit.model.problem import Problems
+
+NAMES = RENDERERS  # what `network.renderer` and `net render --renderer` take
+
+HEADER = "# Written by guestinit, which replaces this file when the machine is configured anew.\n"
+
+Setting = Union[str, int, bool, None]
+
+
+def render(name: str, network: Network, nics: tuple[Nic, ...], problems: Problems) -> tuple[Rendered, ...]:
+    """The files of the renderer of this name; none, with a problem, if there is no such renderer."""
+    if name not in NAMES:
+        hint = f"the network stays as the image has it; there is {' and '.join(NAMES)}"
+        problems.error(network.at, "", f"no renderer '{name}'", hint, 0)
+        return ()
+    found: tuple[Rendered, ...] = rooms.one("renderers", name).render(network, nics, problems)
+    return found
+
+
+def parse_nics(texts: Iterable[str]) -> tuple[Nic, ...]:
+    """The `NAME=MAC` of a command line as interfaces. Raises ValueError."""
+    found = []
+    for text in texts or ():
+        name, sign, mac = text.partition("=")
+        mac = mac.lower().replace("-", ":")
+        groups = mac.split(":")
+        if not sign or not name or len(groups) != 6 or any(len(each) != 2 or set(each) - _HEX for each in groups):
+            raise ValueError(f"expected NAME=MAC, got {text!r}")
+        found.append(Nic(name, mac))
+    return tuple(found)
+
+
+_HEX = frozenset("0123456789abcdef")
+
+
+# files of sections and assignments, as systemd and NetworkManager read them
+
+
+class Section:
+    """One section. What is None or empty is not written; truth is written as the manager spells it."""
+
+    def __init__(self, name: str, true: str = "yes", false: str = "no") -> None:
+        self.name = name
+        self.lines: list[str] = []
+        self._true, self._false = true, false
+
+    def set(self, name: str, value: Setting) -> None:
+        """Add an assignment."""
+        if isinstance(value, bool):
+            value = self._true if value else self._false
+        if value is not None and value != "":
+            self.lines.append(f"{name}={value}")
+
+    def set_all(self, name: str, values: Iterable[str]) -> None:
+        """Add an assignment for each value."""
+        for value in values:
+            self.set(name, value)
+
+
+def text(sections: Sequence[Optional[Section]]) -> bytes:
+    """The file; sections without assignments are left out."""
+    parts = [
+        f"\n[{section.name}]\n" + "".join(line + "\n" for line in section.lines)
+        for section in sections
+        if section is not None and section.lines
+    ]
+    return (HEADER + "".join(parts)).encode()
+
+
+# systemd.link(5) files, which udev reads whichever network manager an image has
+
+
+def hardware_type(link: Link) -> str:
+    """What `Type=` says of this hardware. It keeps bonds, bridges and VLANs, which share its MAC, out of a match."""
+    return "infiniband" if link.kind == INFINIBAND else "ether"
+
+
+def link_file(link: Link, file_id: str, wake_on_lan: bool) -> Rendered | None:
+    """The .link file of this hardware, if it needs one: for its name, and for wake-on-LAN with networkd.
+
+    udev applies it when a NIC appears, so at the next boot: an interface that is up is never renamed.
+    """
+    wake_on_lan = wake_on_lan and link.wake_on_lan
+    if not link.set_name and not wake_on_lan:
+        return None
+    match, section = Section("Match"), Section("Link")
+    match.set("MACAddress", link.match.mac)
+    match.set("OriginalName", " ".join(link.match.names))
+    match.set("Driver", " ".join(link.match.drivers))
+    match.set("Type", hardware_type(link))
+    # Of all .link files only the first that matches counts: the rest of 99-default.link is said again.
+    if link.set_name:
+        section.set("Name", link.set_name)
+    else:
+        section.set("NamePolicy", "keep kernel database onboard slot path")
+    section.set("AlternativeNamesPolicy", "database onboard slot path")
+    section.set("MACAddressPolicy", "persistent")
+    section.set("WakeOnLan", "magic" if wake_on_lan else None)
+    path = f"/etc/systemd/network/10-guestinit-{file_id}.link"
+    return Rendered(path, text((match, section)), 0o644, link.at, link.name)

@@ -1,10 +1,12 @@
 """NetworkManager: a keyfile for each link.
 
-Formats: nm-settings-keyfile(5); every property here is known to NetworkManager 1.42 (Debian 12, EL 9). The files hold no
-secrets today, but NetworkManager reads none that others may read.
+Formats: nm-settings-keyfile(5); every property here is known to NetworkManager 1.42 (Debian 12, EL 9). The files hold
+no secrets today, but NetworkManager reads none that others may read.
 """
 
 from __future__ import annotations
+
+from collections.abc import Iterable
 
 from guestinit.model.facts import Nic
 from guestinit.model.network import (
@@ -20,17 +22,21 @@ from guestinit.model.network import (
     Link,
     Network,
     Rendered,
+    Route,
+    Rule,
     file_ids,
     masters,
 )
 from guestinit.model.problem import Problems
-from guestinit.renderers import link_file
-from guestinit.renderers import network_manager_ip as ip
-from guestinit.renderers.ini import Section, text
+from guestinit.renderers import Section, link_file, text
 
 DIRECTORY = "/etc/NetworkManager/system-connections"
 PRIORITY = 120  # above any profile of the image, which has 0 unless somebody chose otherwise
 MAGIC_PACKET = 0x40  # wake-on-lan
+EUI64 = 0
+STABLE_PRIVACY = 1
+IPV4_LINK_LOCAL = 3  # "enabled": beside the other addresses
+_WITHOUT_DNS = ("disabled", "link-local", "ignore")  # methods beside which NetworkManager takes no name servers
 _NAMESPACE = b"guestinit network connection\0"
 _TYPES = {PHYSICAL: "ethernet"}  # otherwise the kind itself
 
@@ -52,34 +58,45 @@ def render(network: Network, nics: tuple[Nic, ...], problems: Problems) -> tuple
         if network.dns or network.search:
             at = (network.dns or network.search)[0].at
             message = "name servers without any interface: NetworkManager knows them by connection only"
-            problems.warning(at, "", message, "they are left out; the image's own configuration stays")
+            problems.note(at, "", message, "they are left out; the image's own configuration stays")
         return ()
     ids, owners = file_ids(network), masters(network)
-    ip.say_lost_servers(network, owners, problems)
+    _say_lost_servers(network, owners, problems)
+    kernel_names = _kernel_names(network, nics)
     found = []
     for link in network.links:
         if link.kind == LOOPBACK and not link.addresses:
             continue
         if link.kind in HARDWARE:
-            name_file = link_file.render(link, ids[link.name], wake_on_lan=False)
+            name_file = link_file(link, ids[link.name], wake_on_lan=False)
             found += [name_file] if name_file else []
         path = f"{DIRECTORY}/guestinit-{ids[link.name]}.nmconnection"
-        content = _content(link, owners.get(link.name), problems)
-        found.append(Rendered(path, content, 0o600, link.at, link.name))
+        content = _content(link, owners.get(link.name), kernel_names, problems)
+        # A port comes up with its bond or bridge.
+        is_port = link.name in owners and owners[link.name].kind != VRF
+        activate = "" if is_port or link.activation else connection_uuid(link.name)
+        found.append(Rendered(path, content, 0o600, link.at, link.name, activate=activate))
     return tuple(found)
 
 
-def _content(link: Link, master: Link | None, problems: Problems) -> bytes:
+def _kernel_names(network: Network, nics: tuple[Nic, ...]) -> dict[str, str]:
+    """What the kernel calls the hardware; its label, where the machine is not known."""
+    by_mac = {nic.mac: nic.name for nic in nics if nic.physical}
+    hardware = [link for link in network.links if link.kind in HARDWARE]
+    return {link.name: by_mac.get(link.match.mac) or link.match.exact_name or link.name for link in hardware}
+
+
+def _content(link: Link, master: Link | None, kernel_names: dict[str, str], problems: Problems) -> bytes:
     """One keyfile."""
     is_port = master is not None and master.kind in (BOND, BRIDGE)
     return text((
         _connection(link, master),
         _match(link),
         _hardware(link),
-        *_virtual(link),
+        *_virtual(link, kernel_names),
         _port(link, master) if master is not None and master.kind == BRIDGE else None,
-        None if is_port else ip.section(link, 4, problems),
-        None if is_port else ip.section(link, 6, problems),
+        None if is_port else _ip(link, 4, problems),
+        None if is_port else _ip(link, 6, problems),
     ))  # fmt: skip
 
 
@@ -90,13 +107,14 @@ def _connection(link: Link, master: Link | None) -> Section:
     section.set("type", _TYPES.get(link.kind, link.kind))
     section.set("interface-name", link.match.exact_name if link.kind in (*HARDWARE, LOOPBACK) else link.name)
     section.set("autoconnect", False if link.activation else None)
-    section.set("autoconnect-priority", PRIORITY)
+    is_broad = link.kind in HARDWARE and link.match.is_broad
+    section.set("autoconnect-priority", PRIORITY - 1 if is_broad else PRIORITY)
     if link.kind in (BOND, BRIDGE):
         section.set("autoconnect-slaves", 1)
     if master is not None:
         section.set("master", master.name)
         section.set("slave-type", master.kind)
-    if link.kind in HARDWARE and not link.match.mac and not link.match.exact_name:
+    if is_broad:
         section.set("multi-connect", 3)  # multiple: the match may hold for several interfaces
     return section
 
@@ -126,7 +144,7 @@ def _hardware(link: Link) -> Section:
     return section
 
 
-def _virtual(link: Link) -> list[Section]:
+def _virtual(link: Link, kernel_names: dict[str, str]) -> list[Section]:
     if link.kind == VLAN:
         section = Section("vlan")
         section.set("id", link.vlan_id)
@@ -140,8 +158,8 @@ def _virtual(link: Link) -> list[Section]:
     if link.kind == BOND:
         section = Section("bond")
         for name in sorted(parameters):
-            # NetworkManager names a primary port by its interface, which a label need not be.
-            section.set(name, parameters[name])
+            value = parameters[name]
+            section.set(name, kernel_names.get(value, value) if name == "primary" else value)
         return [section]
     if link.kind == BRIDGE:
         section = Section("bridge", "true", "false")
@@ -160,5 +178,177 @@ def _port(link: Link, bridge: Link) -> Section:
     return section
 
 
-def _list(values: tuple[str, ...]) -> str:
+def _list(values: Iterable[str]) -> str:
     return "".join(value + ";" for value in values)
+
+
+# addresses, routes and name servers of one family: the sections [ipv4] and [ipv6]
+
+
+def _method(link: Link, family: int) -> str:
+    """Where the addresses of a family come from."""
+    static = any(address.family == family for address in link.addresses)
+    local = 6 in link.link_local if link.link_local is not None else True
+    if family == 4:
+        if link.dhcp4:
+            return "auto"
+        if static:
+            return "manual"
+        return "link-local" if link.link_local and 4 in link.link_local else "disabled"
+    if link.kind == "loopback":
+        return "manual" if static else "auto"  # it takes no other
+    if link.accept_ra is False:
+        return "dhcp" if link.dhcp6 else "manual" if static else "link-local" if local else "disabled"
+    if not local and not static and not link.dhcp6 and link.accept_ra is None:
+        return "disabled"
+    if not link.has_addressing and not any(route.family == 6 for route in link.routes):
+        # Only up: the kernel may take an advertised address, but nothing fails if none comes.
+        return "ignore"
+    return "auto"
+
+
+def _ip(link: Link, family: int, problems: Problems) -> Section:
+    """[ipv4] or [ipv6] of a link."""
+    found = Section(f"ipv{family}", "true", "false")
+    way = _method(link, family)
+    found.set("method", way)
+    if family == 4 and way in ("auto", "manual") and link.link_local and 4 in link.link_local:
+        found.set("link-local", IPV4_LINK_LOCAL)
+    for number, address in enumerate([each for each in link.addresses if each.family == family], 1):
+        found.set(f"address{number}", str(address))
+        if address.label or address.deprecated:
+            problems.warning(
+                address.at, f"{link.path}.addresses", f"NetworkManager has no label or lifetime for {address}",
+                "the address is set without",
+            )  # fmt: skip
+    routes = [route for route in link.routes if route.family == family]
+    if way in _WITHOUT_DNS and routes:
+        for route in routes:
+            message = f"NetworkManager takes no IPv{family} route on an interface without such addresses"
+            problems.error(route.at, f"{link.path}.routes", message, f"the route to {route.to} is left out")
+        routes = []
+    _routes(found, routes)
+    for number, rule in enumerate([rule for rule in link.rules if _is_of(rule, family)], 1):
+        found.set(f"routing-rule{number}", _rule(rule, family))
+    if way not in _WITHOUT_DNS:
+        found.set("dns", _list(given.value for given in link.dns if _family(given.value) == family))
+        if family == 4 or _method(link, 4) in _WITHOUT_DNS:
+            found.set("dns-search", _list(given.value for given in link.search))
+    if family == 4:
+        _lease4(found, link, problems)
+    else:
+        _lease6(found, link, problems)
+        _details6(found, link)
+    return found
+
+
+def _say_lost_servers(network: Network, owners: dict[str, Link], problems: Problems) -> None:
+    """Name servers that no connection can carry, because none has addresses of their family."""
+    carried = {
+        given.value
+        for link in network.links
+        for given in link.dns
+        if _method(link, _family(given.value)) not in _WITHOUT_DNS and link.kind != "loopback"
+    }
+    said = set()
+    for link in network.links:
+        for given in link.dns:
+            if given.value not in carried and given.value not in said:
+                said.add(given.value)
+                message = f"NetworkManager takes no such name server: no interface has IPv{_family(given.value)}"
+                problems.warning(given.at, link.path, message, f"{given.value} is left out", len(given.value))
+
+
+def _routes(found: Section, routes: list[Route]) -> None:
+    for number, route in enumerate(routes, 1):
+        via = route.via or ("0.0.0.0" if route.family == 4 else "::")
+        text = f"{route.to},{via}" + (f",{route.metric}" if route.metric is not None else "")
+        found.set(f"route{number}", text if route.via or route.metric is not None else route.to)
+        options = []
+        if route.on_link:
+            options.append("onlink=true")
+        if route.table is not None:
+            options.append(f"table={route.table}")
+        if route.type:
+            options.append(f"type={route.type}")
+        if route.source:
+            options.append(f"src={route.source}")
+        if route.mtu is not None:
+            options.append(f"mtu={route.mtu}")
+        if route.scope and route.family == 4:
+            options.append(f"scope={ {'global': 0, 'link': 253, 'host': 254}[route.scope] }")
+        found.set(f"route{number}_options", ",".join(options))
+
+
+def _rule(rule: Rule, family: int) -> str:
+    anywhere = "0.0.0.0/0" if family == 4 else "::/0"
+    # NetworkManager wants a priority; 30000 is looked at before the main table (32766).
+    parts = [f"priority {rule.priority if rule.priority is not None else 30000}"]
+    if rule.source or not rule.to:
+        parts.append(f"from {rule.source or anywhere}")
+    if rule.to:
+        parts.append(f"to {rule.to}")
+    if rule.mark is not None:
+        parts.append(f"fwmark {rule.mark:#x}")
+    if rule.tos is not None:
+        parts.append(f"tos {rule.tos:#x}")
+    parts.append(f"table {rule.table}")
+    return " ".join(parts)
+
+
+def _is_of(rule: Rule, family: int) -> bool:
+    return rule.family == family or not (rule.source or rule.to)
+
+
+def _lease4(found: Section, link: Link, problems: Problems) -> None:
+    dhcp = link.dhcp4
+    if dhcp is None:
+        return
+    found.set("route-metric", dhcp.route_metric)
+    found.set("ignore-auto-dns", True if dhcp.use_dns is False else None)
+    found.set("ignore-auto-routes", True if dhcp.use_routes is False else None)
+    found.set("dhcp-send-hostname", dhcp.send_hostname)
+    found.set("dhcp-hostname", dhcp.hostname)
+    found.set("dhcp-client-id", dhcp.identifier)
+    _say_inexpressible(link, 4, problems)
+
+
+def _lease6(found: Section, link: Link, problems: Problems) -> None:
+    found.set("route-metric", link.ra_metric)
+    dhcp = link.dhcp6
+    if dhcp is None:
+        return
+    found.set("ignore-auto-dns", True if dhcp.use_dns is False else None)
+    found.set("ignore-auto-routes", True if dhcp.use_routes is False else None)
+    found.set("dhcp-send-hostname", dhcp.send_hostname)
+    found.set("dhcp-hostname", dhcp.hostname)
+    _say_inexpressible(link, 6, problems)
+
+
+def _say_inexpressible(link: Link, family: int, problems: Problems) -> None:
+    dhcp = link.dhcp4 if family == 4 else link.dhcp6
+    assert dhcp is not None
+    for name, lost in (
+        ("use-mtu", dhcp.use_mtu is False),
+        ("use-domains", dhcp.use_domains == "route" or (dhcp.use_domains == "false" and dhcp.use_dns is not False)),
+        ("use-hostname", dhcp.use_hostname is False),
+    ):
+        if lost:
+            path = f"{link.path}.dhcp{family}-overrides.{name}"
+            problems.warning(dhcp.at, path, "NetworkManager has no such setting", "left to its own choice")
+
+
+def _details6(found: Section, link: Link) -> None:
+    way = _method(link, 6)
+    if way in ("disabled", "ignore"):
+        return
+    # The address that everybody else makes of the MAC, and that OpenStack's port security expects; NetworkManager's
+    # own default differs by distribution.
+    found.set("addr-gen-mode", STABLE_PRIVACY if link.ipv6_generation == "stable-privacy" else EUI64)
+    found.set("token", link.ipv6_token if way == "auto" and link.ipv6_generation != "stable-privacy" else None)
+    found.set("ip6-privacy", {True: 2, False: 0, None: None}[link.ipv6_privacy])
+    found.set("mtu", link.ipv6_mtu)
+
+
+def _family(text: str) -> int:
+    return 6 if ":" in text else 4

@@ -24,11 +24,42 @@ from guestinit.model.network import (
     masters,
 )
 from guestinit.model.problem import Problems
-from guestinit.renderers import link_file, networkd_netdev
-from guestinit.renderers.ini import Section, text
+from guestinit.renderers import Section, hardware_type, link_file, text
 
 DIRECTORY = "/etc/systemd/network"
 RESOLVED = "/etc/systemd/resolved.conf.d/50-guestinit.conf"
+
+# The kernel's names of parameters, as networkd calls them. Those in milliseconds get their unit.
+_BOND = (
+    ("mode", "Mode", ""),
+    ("xmit_hash_policy", "TransmitHashPolicy", ""),
+    ("lacp_rate", "LACPTransmitRate", ""),
+    ("miimon", "MIIMonitorSec", "ms"),
+    ("updelay", "UpDelaySec", "ms"),
+    ("downdelay", "DownDelaySec", "ms"),
+    ("lp_interval", "LearnPacketIntervalSec", "s"),
+    ("ad_select", "AdSelect", ""),
+    ("fail_over_mac", "FailOverMACPolicy", ""),
+    ("arp_validate", "ARPValidate", ""),
+    ("arp_interval", "ARPIntervalSec", "ms"),
+    ("arp_ip_target", "ARPIPTargets", ""),
+    ("arp_all_targets", "ARPAllTargets", ""),
+    ("primary_reselect", "PrimaryReselectPolicy", ""),
+    ("resend_igmp", "ResendIGMP", ""),
+    ("packets_per_slave", "PacketsPerSlave", ""),
+    ("num_grat_arp", "GratuitousARP", ""),
+    ("all_slaves_active", "AllSlavesActive", ""),
+    ("min_links", "MinLinks", ""),
+)
+_BRIDGE = (
+    ("stp", "STP", ""),
+    ("forward_delay", "ForwardDelaySec", "s"),
+    ("hello_time", "HelloTimeSec", "s"),
+    ("max_age", "MaxAgeSec", "s"),
+    ("ageing_time", "AgeingTimeSec", "s"),
+    ("priority", "Priority", ""),
+)
+_FLAGS = ("stp", "all_slaves_active")
 
 
 def render(network: Network, nics: tuple[Nic, ...], problems: Problems) -> tuple[Rendered, ...]:
@@ -46,12 +77,14 @@ def render(network: Network, nics: tuple[Nic, ...], problems: Problems) -> tuple
     for link in network.links:
         if link.kind == LOOPBACK and not link.addresses:
             continue
-        base = f"{DIRECTORY}/10-guestinit-{ids[link.name]}"
+        # The first file that matches counts: wildcards come after what names its interface.
+        order = 11 if link.kind in HARDWARE and link.match.is_broad else 10
+        base = f"{DIRECTORY}/{order}-guestinit-{ids[link.name]}"
         if link.kind in HARDWARE:
-            name_file = link_file.render(link, ids[link.name], wake_on_lan=True)
+            name_file = link_file(link, ids[link.name], wake_on_lan=True)
             found += [name_file] if name_file else []
         elif link.kind != LOOPBACK:
-            found.append(Rendered(base + ".netdev", networkd_netdev.content(link), 0o644, link.at, link.name))
+            found.append(Rendered(base + ".netdev", _netdev(link), 0o644, link.at, link.name))
         content = _content(link, owners.get(link.name), vlans.get(link.name, []), problems)
         found.append(Rendered(base + ".network", content, 0o644, link.at, link.name))
     return tuple(found)
@@ -117,7 +150,7 @@ def _match(link: Link, master: Link | None) -> Section:
     section.set("Name", " ".join(link.match.names))
     section.set("Driver", " ".join(link.match.drivers))
     if not link.match.exact_name:
-        section.set("Type", link_file.hardware_type(link))
+        section.set("Type", hardware_type(link))
     return section
 
 
@@ -125,7 +158,7 @@ def _link(link: Link) -> Section:
     section = Section("Link")
     if link.kind in HARDWARE:
         section.set("MACAddress", link.mac)
-        section.set("MTUBytes", link.mtu)
+    section.set("MTUBytes", link.mtu)
     section.set("ActivationPolicy", {"manual": "manual", "off": "always-down"}.get(link.activation))
     section.set("RequiredForOnline", False if link.optional or link.activation else None)
     return section
@@ -246,3 +279,27 @@ def _port(link: Link, bridge: Link) -> Section:
     section.set("Cost", dict(bridge.costs).get(link.name))
     section.set("Priority", dict(bridge.priorities).get(link.name))
     return section
+
+
+def _netdev(link: Link) -> bytes:
+    """One .netdev file."""
+    device = Section("NetDev")
+    device.set("Name", link.name)
+    device.set("Kind", link.kind)
+    device.set("MACAddress", link.mac)
+    section = None
+    if link.kind == VLAN:
+        section = Section("VLAN")
+        section.set("Id", link.vlan_id)
+    elif link.kind == VRF:
+        section = Section("VRF")
+        section.set("Table", link.table)
+    elif link.kind in (BOND, BRIDGE):
+        section = Section("Bond" if link.kind == BOND else "Bridge")
+        parameters = dict(link.parameters)
+        for name, theirs, unit in _BOND if link.kind == BOND else _BRIDGE:
+            value = parameters.get(name)
+            if value is not None:
+                flag = {"0": False, "1": True}.get(value) if name in _FLAGS else None
+                section.set(theirs, value.replace(",", " ") + unit if flag is None else flag)
+    return text((device, section))

@@ -34,6 +34,10 @@ def build(report: Report, boot: Boot, earlier: Mapping[str, Any]) -> dict[str, A
         result = FAILURE
     if RANK.index(result) < RANK.index(earlier.get("result", DONE)):
         result = earlier["result"]
+    # What this boot is was decided by its first stage; a later one resumes what that began.
+    first = bool(earlier.get("instance_id"))
+    identity = {"kind": report.identity.kind, "reason": report.identity.reason}
+    datasource = {"name": report.datasource, "where": report.where, "reasons": list(report.reasons)}
     modules = [*earlier.get("modules", []), *_modules(report)]
     actions = [*earlier.get("actions", []), *_actions(report)]
     state = result if report.finished else RUNNING
@@ -45,9 +49,9 @@ def build(report: Report, boot: Boot, earlier: Mapping[str, Any]) -> dict[str, A
         "state": state,
         "result": result,
         "stage": report.stage,
-        "instance_id": report.identity.instance_id,
-        "datasource": {"name": report.datasource, "where": report.where, "reasons": list(report.reasons)},
-        "identity": {"kind": report.identity.kind, "reason": report.identity.reason},
+        "instance_id": earlier["instance_id"] if first else report.identity.instance_id,
+        "datasource": earlier["datasource"] if first else datasource,
+        "identity": earlier["identity"] if first else identity,
         "refused": report.refused,
         "modules": modules,
         "actions": actions,

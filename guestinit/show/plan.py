@@ -72,12 +72,10 @@ def json(preview: Preview) -> str:
 def title(step: Step) -> str:
     """What a step is about: a path, an account, a command's label."""
     action = step.action
-    if isinstance(action, (File, Lines, Absence)):
+    if isinstance(action, (File, Lines, Link, Absence)):
         return printable(action.path)
     if isinstance(action, Directory):
         return printable(action.path.rstrip("/") + "/")
-    if isinstance(action, Link):
-        return printable(f"{action.path} -> {action.target}")
     if isinstance(action, Command):
         return printable(action.label)
     if isinstance(action, Password):
@@ -137,11 +135,12 @@ def _body(change: Change, colour: bool, reveal: bool) -> Iterator[str]:
     if isinstance(action, Command):
         if reveal:
             yield from (paint(printable(line), DIM, colour) for line in _command_text(action))
-        elif change.after and not action.hidden and change.after != action.label:
-            yield from (paint(printable(line), DIM, colour) for line in change.after.split("\n"))
+        elif change.after and not action.hidden and change.after.strip() != action.label:
+            yield from (paint(printable(line), DIM, colour) for line in change.after.rstrip("\n").split("\n"))
     elif change.before is not None or change.after is not None:
-        yield from _diff(change.before or "", change.after or "", colour)
-    if change.note:
+        yield from _diff(change.before or "", change.after or "", isinstance(action, File), colour)
+    # Why something is left is the same for all, and the last line says it; a hidden command's note is its title.
+    if change.note and change.change != LEFT and printable(change.note) != title(change.step):
         yield paint(printable(change.note), DIM, colour)
 
 
@@ -153,11 +152,11 @@ def _command_text(action: Command) -> list[str]:
     return shlex.join(action.argv).split("\n")
 
 
-def _diff(before: str, after: str, colour: bool) -> Iterator[str]:
+def _diff(before: str, after: str, is_file: bool, colour: bool) -> Iterator[str]:
     """A unified diff without its file header; without the line numbers too where it begins with the first line."""
     import difflib  # delayed: only where something differs
 
-    old, new = _split(before), _split(after)
+    old, new = _split(before, is_file), _split(after, is_file)
     if max(len(old), len(new)) > _MOST_LINES:
         yield paint(f"{_number(len(old), 'line')} -> {_number(len(new), 'line')}, too many to show", DIM, colour)
         return
@@ -172,15 +171,14 @@ def _diff(before: str, after: str, colour: bool) -> Iterator[str]:
         yield paint(f"... {_number(len(lines) - _MOST_SHOWN, 'more line')}", DIM, colour)
 
 
-def _split(content: str) -> list[str]:
-    """Lines; a last one without a newline carries the remark that diff(1) makes."""
+def _split(content: str, is_file: bool) -> list[str]:
+    """Lines; the last one of a file carries the remark that diff(1) makes if it has no newline."""
     if not content:
         return []
     lines = content.split("\n")
     if lines[-1] == "":
         return lines[:-1]
-    # Of one line (a host name, a mode) nobody wants to know.
-    return [*lines[:-1], lines[-1] + ("\n\\ No newline at end of file" if len(lines) > 1 else "")]
+    return [*lines[:-1], lines[-1] + ("\n\\ No newline at end of file" if is_file else "")]
 
 
 # sums

@@ -16,6 +16,7 @@ EXCERPT = 100
 # What stands in a line beside the mistake may be a secret, which is only known by its look.
 _SECRET_KEY = re.compile(r"(pass|pwd|secret|token|private|credential|hash|key)[\w -]*[\"']?\s*[:=]", re.IGNORECASE)
 _SECRET_VALUE = re.compile(r"\$\w{1,12}\$|PRIVATE KEY|://[^/\s]*@")
+_KEY_END = re.compile(r"[\"']?\s*:(?=\s*\S)")
 # What YAML 1.1 counts as the end of a line.
 _BREAK = re.compile("\r\n|[\n\r\x85\u2028\u2029]")
 
@@ -104,6 +105,9 @@ def _secret_part(line: str, first: int, width: int) -> int | None:
     found = [match.end() for match in _SECRET_KEY.finditer(line) if line[match.end() :].strip()]
     found += [match.start() for match in _SECRET_VALUE.finditer(line)]
     inside = first + width
+    key = _KEY_END.match(line, inside)
+    if key is not None:  # a key is marked, which may be `password` misspelled
+        found.append(key.end())
     if not found:
         return None
     # `lock_passwd: maybe` is marked at its value, which its reader has declared to be none.

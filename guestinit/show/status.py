@@ -75,14 +75,19 @@ def _details(document: Mapping[str, Any], colour: bool) -> Iterator[str]:
     yield from _table("modules", modules, colour)
     actions = [
         (
-            str(action.get("id")), str(action.get("result")),
-            "" if action.get("code") is None else f"exit status {action['code']}",
-            str(action.get("message", "")), str(action.get("because", "")),
+            str(action.get("id")), str(action.get("result")), _ending(action), str(action.get("because", "")),
         )
         for action in document.get("actions", ())
     ]  # fmt: skip
     yield from _table("commands and failures", actions, colour)
     yield from _list("problems in the input", map(_problem, document.get("problems", ())), colour)
+
+
+def _ending(action: Mapping[str, Any]) -> str:
+    """The message, and the exit status unless the message names it."""
+    message = str(action.get("message") or "")
+    status = "" if action.get("code") is None else f"exit status {action['code']}"
+    return message if status in message else f"{status}: {message}" if message else status
 
 
 def _times(document: Mapping[str, Any]) -> Iterator[str]:

@@ -56,10 +56,8 @@ def request_network(system: System) -> None:
         system.process.run(("systemctl", "--no-block", "start", "network-online.target"), timeout=10)
 
 
-def tell_consoles(document: dict[str, Any], system: System) -> None:
+def console_line(document: dict[str, Any]) -> str:
     """The line that people and scripts look for in a serial log. Its words are stable."""
-    if not system.live:
-        return
     words = [f"guestinit: {'done' if document['state'] != RUNNING else 'running'} result={document['result']}"]
     if document["datasource"]["name"]:
         words.append(f"datasource={document['datasource']['name']}")
@@ -68,7 +66,13 @@ def tell_consoles(document: dict[str, Any], system: System) -> None:
         words.append(f"id={document['instance_id']}")
     if document["finished"]:
         words.append(f"{document['finished']}s")
-    console.write_line(" ".join(words))
+    return " ".join(words)
+
+
+def tell_consoles(document: dict[str, Any], system: System) -> None:
+    """Write that line to every console."""
+    if system.live:
+        console.write_line(console_line(document))
 
 
 def tell_host(document: dict[str, Any], agent: bool, system: System) -> tuple[str, ...]:

@@ -10,14 +10,14 @@ RUN = "/run/guestinit"
 AGENTS = ("/usr/sbin/qemu-ga", "/usr/bin/qemu-ga")
 
 
-def write(kind: str, reason: str, document: str, root: str = "") -> None:
+def write(kind: str, reason: str, document: str, line: str, root: str = "") -> None:
     """Write status.json and the console line; ask for the final stage only if a host may be listening."""
     with open(root + "/proc/sys/kernel/random/boot_id", encoding="ascii") as file:
         boot_id = file.read().strip()
     with open(root + "/proc/uptime", encoding="ascii") as file:
         uptime = file.read().split()[0]
-    marks = (("@boot_id@", boot_id), ("@kind@", kind), ("@reason@", reason), ('"@uptime@"', uptime))
-    for mark, text in marks:
+    line = line.replace("@kind@", kind.replace(" ", "-")).replace("@uptime@", uptime)
+    for mark, text in (("@boot_id@", boot_id), ("@kind@", kind), ("@reason@", reason), ('"@uptime@"', uptime)):
         document = document.replace(mark, text)
     os.makedirs(root + RUN, 0o755, exist_ok=True)
     # Without fsync: /run is memory. By rename: a reader never sees half a document.
@@ -27,7 +27,8 @@ def write(kind: str, reason: str, document: str, root: str = "") -> None:
     os.rename(root + RUN + "/.status.json", root + RUN + "/status.json")
     if _host_may_listen(root):
         os.close(os.open(root + RUN + "/final.todo", os.O_WRONLY | os.O_CREAT | os.O_CLOEXEC, 0o644))
-    console.write_line(f"guestinit: done identity={kind.replace(' ', '-')} ({reason})", root)
+    if line:
+        console.write_line(line, root)
 
 
 def _host_may_listen(root: str) -> bool:

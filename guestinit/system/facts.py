@@ -206,7 +206,17 @@ def _first_fields(system: System, path: str) -> tuple[str, ...]:
 
 def _find_host_keys(system: System) -> tuple[str, ...]:
     names = system.root.listdir("/etc/ssh")
-    return tuple(f"/etc/ssh/{name}" for name in names if name.startswith("ssh_host_") and name.endswith("_key"))
+    paths = (f"/etc/ssh/{name}" for name in sorted(names) if name.startswith("ssh_host_") and name.endswith("_key"))
+    return tuple(path for path in paths if _is_whole_key(system, path))
+
+
+def _is_whole_key(system: System, path: str) -> bool:
+    """Whether the last line is there; ssh-keygen writes in place, and a power cut leaves half a key."""
+    try:
+        lines = (system.root.read(path) or b"").split()
+    except OSError:
+        return True  # a dry run that is not root's
+    return bool(lines) and lines[-1].endswith(b"KEY-----")
 
 
 def _read_hostname(system: System) -> str:

@@ -3,12 +3,14 @@
 from __future__ import annotations
 
 import io
+import os
 from collections.abc import Iterator, Sequence
 from typing import Any
 
 from guestinit.system import drive
 from guestinit.system.media import Contents
 
+SECTOR = 2048
 MISSING = (
     "an ISO image is read with pycdlib, which is not installed"
     " (package python3-pycdlib in Debian and Fedora, pycdlib on PyPI)"
@@ -29,7 +31,7 @@ def read(path: str, names: Sequence[str]) -> Contents:
         image.open(path)
         try:
             labels = (_label(image),)
-            files, reason = _read_files(image, names)
+            files, reason = _read_files(image, os.path.getsize(path), names)
         finally:
             image.close()
     except (pycdlib.pycdlibexception.PyCdlibException, OSError) as error:
@@ -44,7 +46,7 @@ def _label(image: Any) -> str:
     return str(image.pvd.volume_identifier.decode("utf-8", "replace")).rstrip(" \0")
 
 
-def _read_files(image: Any, names: Sequence[str]) -> tuple[dict[str, tuple[str, bytes]], str]:
+def _read_files(image: Any, size: int, names: Sequence[str]) -> tuple[dict[str, tuple[str, bytes]], str]:
     records = dict(_root_directory(image))
     files = {}
     left = drive.SIZE_LIMIT
@@ -55,14 +57,15 @@ def _read_files(image: Any, names: Sequence[str]) -> tuple[dict[str, tuple[str, 
         record = records[entry]
         if not record.is_file() or (record.rock_ridge is not None and record.rock_ridge.is_symlink()):
             return {}, f"{entry}: not a regular file"
-        length = record.data_length  # get_data_length() is what is left of it where the image is truncated
+        length = record.get_data_length()
         if length > left:
             return {}, f"{entry}: {drive.TOO_LARGE}"
+        # pycdlib shortens a file that reaches beyond the end of the image, without a word.
+        if record.extent_location() * SECTOR + length == size < image.pvd.space_size * SECTOR:
+            return {}, f"{entry}: the image ends before the file does"
         content = io.BytesIO()
         path = image.full_path_from_dirrecord(record, rockridge=record.rock_ridge is not None)
         image.get_file_from_iso_fp(content, **{_kind_of_path(image): path})
-        if len(content.getvalue()) != length:
-            return {}, f"{entry}: the image ends before the file does"
         files[name] = (entry, content.getvalue())
         left -= length
     return files, ""

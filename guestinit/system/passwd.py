@@ -1,7 +1,7 @@
 """Who is who inside a root: passwd(5), shadow(5), group(5), gshadow(5).
 
 Python's `pwd` and `grp` ask the host, which is the wrong machine for a mounted image. Lines that do not have the format
-(NIS entries, editors' leftovers) are skipped as the C library skips them, and of two entries with one name the first counts.
+(NIS entries, editors' leftovers) are skipped as the C library skips them; of two entries of one name the first counts.
 """
 
 from __future__ import annotations

@@ -36,8 +36,10 @@ class Place:
     def __enter__(self) -> Place:
         return self
 
-    def __exit__(self, *_: object) -> None:
+    def __exit__(self, _: object, error: Optional[BaseException], __: object) -> None:
         os.close(self.directory)
+        if isinstance(error, OSError):
+            name_path(error, self.path)
 
     def open(self, flags: int, mode: int = 0o600) -> int:
         """Open the name itself; never through a link, and never waiting for the other end of a pipe."""
@@ -121,6 +123,12 @@ class Place:
                     remove_tree(descriptor, name)
         finally:
             os.close(descriptor)
+
+
+def name_path(error: OSError, path: str) -> None:
+    """Calls that are relative to an open directory report a bare name, or none: people want the path."""
+    if error.errno is not None and not str(error.filename or "").startswith("/"):
+        error.filename = path
 
 
 def is_trusted(uid: int) -> bool:

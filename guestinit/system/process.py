@@ -31,6 +31,14 @@ class Finished(NamedTuple):
     seconds: float
     timed_out: bool = False
 
+    def reason(self, program: str) -> str:
+        """Why it failed, in one line: what it said under its own name, else its last line, else its exit status."""
+        lines = [line.strip() for line in self.output.split("\n") if line.strip()]
+        name = program.rpartition("/")[2] + ": "
+        named = [line[len(name) :] for line in lines if line.startswith(name)]
+        said = "; ".join(named[-3:]) or (lines[-1] if lines else f"exit status {self.code}")
+        return f"{name}{said[:200]}"
+
 
 class Process:
     """Starts programs in a clean environment, with nothing on standard input unless it is given.

@@ -13,7 +13,7 @@ import stat
 from collections.abc import Callable
 from typing import Optional
 
-from guestinit.system.place import Place, Unsafe, is_trusted
+from guestinit.system.place import Place, Unsafe, is_trusted, name_path
 
 # Makes a missing directory: (open parent, name, its path inside the root).
 Make = Callable[[int, str, str], None]
@@ -27,12 +27,20 @@ def find(root: str, path: str, follow: bool = True, make: Optional[Make] = None)
     `follow`: if the last component is a link, go where it leads. `make` makes a missing directory on the way; without
     it a missing one raises FileNotFoundError, and NotADirectoryError or OSError (ELOOP) mean what they do elsewhere.
     """
+    try:
+        unusable = b"\0" in os.fsencode(path)
+    except UnicodeEncodeError:
+        unusable = True
+    if unusable:
+        raise OSError(errno.EINVAL, "not a name that a file can have", repr(path))
     walk = _Walk(root, path)
     try:
         return walk.go(follow, make)
-    except BaseException:
-        walk.close()
+    except OSError as error:
+        name_path(error, path)
         raise
+    finally:
+        walk.close()
 
 
 class _Walk:

@@ -21,21 +21,24 @@ LABEL = "cidata"
 NAMES = ("user-data", "meta-data", "network-config", "vendor-data")
 
 
-def describe(content: str, uuid: str, checks: tuple[str, ...], document: Mapping[str, object]) -> str:
+def describe(
+    content: str, uuid: str, checks: tuple[str, ...], document: Mapping[str, object], console: str
+) -> str:
     """The lines that `compare` reads; empty if the boot has to plan, because something can only be decided there.
 
     `content` and `uuid` are keyed digests, `checks` is what `engine.every_boot_checks` yields, and `document` is the status
-    document with the marks @boot_id@, @kind@, @reason@ and @uptime@.
+    document, `console` the line for the consoles (or empty), both with the marks @boot_id@, @kind@, @reason@ and @uptime@.
     """
     if "plan" in checks:
         return ""
     import json
 
-    return "\n".join((MAGIC, "content " + content, "uuid " + uuid, *checks, "document " + json.dumps(document), ""))
+    told = ("console " + console, "document " + json.dumps(document))
+    return "\n".join((MAGIC, "content " + content, "uuid " + uuid, *checks, *told, ""))
 
 
-def compare(root: str = "") -> tuple[str, str, str] | None:
-    """The kind of this boot, the reason, and the status document to fill in; None: plan in full."""
+def compare(root: str = "") -> tuple[str, str, str, str] | None:
+    """The kind of this boot, the reason, and the status document and console line to fill in; None: plan in full."""
     if os.path.exists(f"{root}{STATE}/journal") or os.path.exists(f"{root}{STATE}/pending"):
         return None
     lines = _read(f"{root}{STATE}/fast").decode().split("\n")
@@ -43,13 +46,15 @@ def compare(root: str = "") -> tuple[str, str, str] | None:
     if lines[0] != MAGIC or len(key) != 32:
         return None
     kind, reason, document = "no seed", "the drive is gone; the machine stays as it was settled", ""
-    content = ""
+    content = console = ""
     for line in lines[1:]:
         name, _, rest = line.partition(" ")
         if name == "content":
             content = rest
         elif name == "document":
             document = rest
+        elif name == "console":
+            console = rest
         elif not _holds(root, key, name, rest):
             return None
     for device, file_system, _ in drive.find(LABEL):
@@ -60,7 +65,7 @@ def compare(root: str = "") -> tuple[str, str, str] | None:
             return None
         kind, reason = "same", "same instance-id, same content"
         break
-    return kind, reason, document
+    return kind, reason, document, console
 
 
 def _holds(root: str, key: bytes, name: str, rest: str) -> bool:

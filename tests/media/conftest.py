@@ -25,7 +25,9 @@ def seed_directory(tmp_path: Path) -> Path:
 def make_iso(tmp_path: Path, seed_directory: Path) -> MakeIso:
     """An ISO image of the seed by genisoimage (or another program given as a list), with these flags."""
 
-    def make(*flags: str, label: str = "cidata", program: tuple[str, ...] = ("genisoimage",), name: str = "a.iso") -> Path:
+    def make(
+        *flags: str, label: str = "cidata", program: tuple[str, ...] = ("genisoimage",), name: str = "a.iso"
+    ) -> Path:
         need(program[0])
         run(*program, "-quiet", "-V", label, *flags, "-o", tmp_path / name, seed_directory)
         return tmp_path / name

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import base64
 import gzip
+import time
 
 import pytest
 from hypothesis import given
@@ -15,6 +16,8 @@ from guestinit.model.secret import Secret
 from guestinit.model.value import SCALAR, Value
 from guestinit.modules import files
 from tests.modules.sections import accounts, facts, messages, planned, section, steps
+
+DAMAGED = gzip.compress(b"hello")[:-8] + b"\0" * 8  # another checksum
 
 
 def one(text: str) -> File:
@@ -34,7 +37,15 @@ def packed(encoding: str, text: bytes) -> str:
 
 
 def test_a_file_as_people_write_it() -> None:
-    text = "write_files:\n- path: /etc/motd\n  content: |\n    hello\n    world\n  owner: root:adm\n  permissions: '0640'\n"
+    text = """\
+write_files:
+- path: /etc/motd
+  content: |
+    hello
+    world
+  owner: root:adm
+  permissions: '0640'
+"""
     (step,) = steps(files, text, facts(groups=("root", "adm")))
     assert step == Step(
         id="file:/etc/motd",
@@ -92,8 +103,11 @@ def test_base64_over_several_lines_and_without_padding() -> None:
         ("encoding: b64, content: abcde", "this is not base64"),
         ("encoding: gz+b64, content: aGVsbG8=", "this is not gzip; write encoding: gz+b64 if it is base64 of it"),
         ("encoding: gz, content: hello", "this is not gzip; write encoding: gz+b64 if it is base64 of it"),
-        (f"encoding: gz+b64, content: {base64.b64encode(gzip.compress(b'hello')[:-9]).decode()}", "this gzip is cut off"),
-        ("encoding: gz+b64, content: H4sIAP////8=", "this gzip is damaged"),
+        (
+            f"encoding: gz+b64, content: {base64.b64encode(gzip.compress(b'hello')[:-9]).decode()}",
+            "this gzip is cut off",
+        ),
+        (f"encoding: gz+b64, content: {base64.b64encode(DAMAGED).decode()}", "this gzip is damaged"),
         ("content: [a, b]", "expected text, got something else"),
         ("content: {a: b}", "expected text, got something else"),
     ],
@@ -155,7 +169,9 @@ def test_decimal_numbers_of_generators_are_understood_and_said(written: str, mod
     ]
 
 
-@pytest.mark.parametrize("written", ["u=rw", "'493'", "-1", "0x1ff", "077777", "99999", "rw-r--r--", "[6, 4, 4]", "6.44"])
+@pytest.mark.parametrize(
+    "written", ["u=rw", "'493'", "-1", "0x1ff", "077777", "99999", "rw-r--r--", "[6, 4, 4]", "6.44"]
+)
 def test_permissions_that_are_no_mode_take_the_safe_side(written: str) -> None:
     read, problems = section(files, f"write_files: [{{path: /etc/a, content: s3cret, permissions: {written}}}]")
     assert [(problem.severity, problem.path, problem.hint) for problem in problems] == [
@@ -180,14 +196,16 @@ def test_any_scalar_gives_a_mode_or_none(text: str, plain: bool) -> None:
 
 
 def test_content_that_others_may_not_read_is_a_secret() -> None:
-    text = "write_files: [{path: /a, content: s3cret, permissions: '0640'}, {path: /b, content: open, permissions: '0644'}]"
+    text = "write_files: [{path: /a, content: s3cret, permissions: '0640'}, {path: /b, content: open}]"
     closed, public = steps(files, text)
     assert isinstance(closed.action, File) and isinstance(closed.action.content, Secret)
     assert "s3cret" not in repr((closed, section(files, text)))
     assert isinstance(public.action, File) and public.action.content == b"open"
 
 
-@pytest.mark.parametrize("path", ["etc/a", "../a", "/etc/../a", "/etc/..", "/", "/etc/", "'/etc/a\\nb'", "~/x", "[a]", "''"])
+@pytest.mark.parametrize(
+    "path", ["etc/a", "../a", "/etc/../a", "/etc/..", "/", "/etc/", "'/etc/a\\nb'", "~/x", "[a]", "''"]
+)
 def test_a_path_must_be_absolute_and_lead_nowhere_else(path: str) -> None:
     quoted = path.replace("'", '"')
     read, problems = section(files, f"write_files: [{{path: {quoted}, content: x}}, {{path: /etc/good}}]")
@@ -210,11 +228,13 @@ def test_wrong_entries_are_named_and_the_others_come() -> None:
 
 
 def test_not_a_list() -> None:
-    assert messages(files, "write_files: {path: /etc/a}") == ["error user-data:1:14: write_files: expected a list, got a mapping"]
+    assert messages(files, "write_files: {path: /etc/a}") == [
+        "error user-data:1:14: write_files: expected a list, got a mapping"
+    ]
 
 
 def test_a_source_is_not_fetched() -> None:
-    text = "write_files:\n- {path: /a, source: {uri: 'https://example.org/a'}}\n- {path: /b, content: x, source: {uri: 'u'}}\n"
+    text = "write_files:\n- {path: /a, source: {uri: 'http://a'}}\n- {path: /b, content: x, source: {uri: 'u'}}\n"
     assert messages(files, text) == [
         "error user-data:2:22: write_files.0.source: fetching files is not supported",
         "warning user-data:3:34: write_files.1.source: fetching files is not supported",
@@ -275,7 +295,9 @@ def test_deferred_files_come_after_packages() -> None:
 
 def test_two_entries_for_one_path_are_both_named_and_the_later_wins() -> None:
     text = "write_files:\n- {path: /etc/a, content: first}\n- {path: /etc/b}\n- {path: /etc//a, content: second}\n"
-    assert messages(files, text) == ["warning user-data:4:3: write_files.2: /etc/a is already written by line 2 of user-data"]
+    assert messages(files, text) == [
+        "warning user-data:4:3: write_files.2: /etc/a is already written by line 2 of user-data"
+    ]
     found = planned(files, section(files, text)[0])
     assert [(step.id, content(step.action)) for step in found if isinstance(step.action, File)] == [
         ("file:/etc/b", b""), ("file:/etc/a", b"second")
@@ -302,3 +324,15 @@ def test_appending_to_a_file_of_the_image_keeps_its_mode_owner_and_order() -> No
         ("file:/a", File("/a", Secret("one"), None, "", "", append=True)),
         ("file:/a#2", File("/a", Secret("two"), None, "", "", append=True)),
     ]
+
+
+def test_a_line_that_holds_the_content_is_not_shown() -> None:
+    for text in ("write_files: [{path: a, content: s3cret}]", "write_files: [{path: /a, content: s3cret, x: 1}]"):
+        assert [problem.width for problem in section(files, text)[1]] == [0]
+
+
+def test_ten_thousand_entries_take_no_square_of_time() -> None:
+    entries = ", ".join(f"{{path: /a{number % 5000}, content: x, append: {number >= 5000}}}" for number in range(10000))
+    started = time.process_time()
+    assert len(steps(files, f"write_files: [{entries}]")) == 5000
+    assert time.process_time() - started < 20

@@ -15,12 +15,16 @@ def test_the_root_grows_unless_told_otherwise() -> None:
     assert str(step.because) == "the root grows to the end of its disk"
 
 
-@pytest.mark.parametrize("text", ["growpart: {mode: auto, devices: ['/']}", "growpart: {mode: growpart}", "growpart: true"])
+@pytest.mark.parametrize(
+    "text", ["growpart: {mode: auto, devices: ['/']}", "growpart: {mode: growpart}", "growpart: true"]
+)
 def test_what_people_write_for_the_default(text: str) -> None:
     assert [step.action for step in steps(grow, text)] == [Grow("/", True, True)]
 
 
-@pytest.mark.parametrize("text", ["growpart: {mode: off}", "growpart: {mode: 'false'}", "growpart: off", "growpart: false"])
+@pytest.mark.parametrize(
+    "text", ["growpart: {mode: off}", "growpart: {mode: 'false'}", "growpart: off", "growpart: false"]
+)
 def test_off_leaves_partitions_alone(text: str) -> None:
     assert [step.action for step in steps(grow, text)] == [Grow("/", False, True)]
 
@@ -36,7 +40,10 @@ def test_nothing_at_all() -> None:
 
 def test_other_mount_points() -> None:
     found = steps(grow, "growpart: {devices: [/, /var, /var/]}")
-    assert [(step.id, str(step.because)) for step in found] == [("grow:/", "user-data:1:22"), ("grow:/var", "user-data:1:25")]
+    assert [(step.id, str(step.because)) for step in found] == [
+        ("grow:/", "user-data:1:22"),
+        ("grow:/var", "user-data:1:25"),
+    ]
 
 
 @pytest.mark.parametrize("device", ["/dev/vda1", "vda1", "/a/../b"])
@@ -49,7 +56,9 @@ def test_devices_grow_by_their_mount_point_only(device: str) -> None:
 def test_the_images_own_switch() -> None:
     here = facts(paths=frozenset({"/etc/growroot-disabled"}))
     assert [step.action for step in steps(grow, "{}", here)] == [Grow("/", False, True)]
-    assert [step.action for step in steps(grow, "growpart: {ignore_growroot_disabled: true}", here)] == [Grow("/", True, True)]
+    assert [step.action for step in steps(grow, "growpart: {ignore_growroot_disabled: true}", here)] == [
+        Grow("/", True, True)
+    ]
 
 
 @pytest.mark.parametrize(

@@ -80,7 +80,7 @@ def test_another_file() -> None:
 def test_a_file_elsewhere_is_refused(path: str) -> None:
     text = f"{{locale: C.UTF-8, locale_configfile: {path}}}"
     assert messages(locale, text) == [
-        f"error user-data:1:37: locale_configfile: expected an absolute path without '..', got '{path}'"
+        f"error user-data:1:38: locale_configfile: expected an absolute path without '..', got '{path}'"
     ]
     assert section(locale, text)[0].file == ""
 

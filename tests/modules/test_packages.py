@@ -58,7 +58,9 @@ def test_proxmox_only_asks_for_an_upgrade() -> None:
     assert argv(found[1])[-2:] == ("--with-new-pkgs", "upgrade")
 
 
-@pytest.mark.parametrize("text", ["package_upgrade: false", "packages: []", "packages:", "{package_update: no, packages: [null]}"])
+@pytest.mark.parametrize(
+    "text", ["package_upgrade: false", "packages: []", "packages:", "{package_update: no, packages: [null]}"]
+)
 def test_nothing_to_do(text: str) -> None:
     assert steps(packages, text) == []
 
@@ -99,14 +101,18 @@ def test_other_tools_are_named() -> None:
     ]
 
 
-@pytest.mark.parametrize("written", ["--allow-downgrades", "-y", "nginx-", "'nginx curl'", "''", '"a\\tb"', "[a, b, c]", "[a, [b]]", "[]"])
+@pytest.mark.parametrize(
+    "written", ["--allow-downgrades", "-y", "nginx-", "'nginx curl'", "''", '"a\\tb"', "[a, b, c]", "[a, [b]]", "[]"]
+)
 def test_what_is_no_package_is_refused_and_the_others_come(written: str) -> None:
     read, problems = section(packages, f"packages: [{written}, git]")
     assert [(problem.severity, problem.path) for problem in problems] == [("error", "packages.0")]
     assert [package.name for package in read.packages] == ["git"]
 
 
-@pytest.mark.parametrize("name", ["g++", "libstdc++6", "foo:i386", "nginx=1.22", "foo/bookworm-backports", "@development-tools"])
+@pytest.mark.parametrize(
+    "name", ["g++", "libstdc++6", "foo:i386", "nginx=1.22", "foo/bookworm-backports", "@development-tools"]
+)
 def test_names_of_all_shapes(name: str) -> None:
     assert argv(steps(packages, f"packages: ['{name}']")[-1])[-1] == name
 

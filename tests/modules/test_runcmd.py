@@ -27,7 +27,7 @@ def test_texts_and_lists() -> None:
         ("/bin/sh", "-c", "echo hello > /a"), "runcmd item 1 of 2, 15 bytes", HOME, hidden=True
     )
     assert second.action == Command(
-        ("systemctl", "start", "--no-block", "nginx"), "runcmd item 2 of 2, 33 bytes", HOME, hidden=True
+        ("systemctl", "start", "--no-block", "nginx"), "runcmd item 2 of 2, 32 bytes", HOME, hidden=True
     )
     assert first.needs == second.needs == ()
 
@@ -90,7 +90,14 @@ def test_not_a_list(written: str, got: str) -> None:
 
 @pytest.mark.parametrize(
     ("item", "word"),
-    [("cd /tmp", "cd"), ("[cd, /tmp]", "cd"), ("export A=b", "export"), ("set -e", "set"), (". /etc/profile", "."), ("A=b", "A=")],
+    [
+        ("cd /tmp", "cd"),
+        ("[cd, /tmp]", "cd"),
+        ("export A=b", "export"),
+        ("set -e", "set"),
+        (". /etc/profile", "."),
+        ("A=b", "A="),
+    ],
 )
 def test_what_only_changes_its_own_shell_is_said(item: str, word: str) -> None:
     assert messages(runcmd, f"runcmd:\n- {item}\n") == [

@@ -30,10 +30,13 @@ def test_names_of_all_shapes(name: str) -> None:
     assert step.action.target == f"/usr/share/zoneinfo/{name}"
 
 
-@pytest.mark.parametrize("name", ["../../etc/passwd", "/etc/passwd", "Europe/../Berlin", "'Europe Berlin'", "Europe/", ".x"])
+@pytest.mark.parametrize(
+    "name", ["../../etc/passwd", "/etc/passwd", "Europe/../Berlin", "'Europe Berlin'", "Europe/", ".x"]
+)
 def test_a_name_cannot_lead_elsewhere(name: str) -> None:
+    got = repr(name.strip("'"))
     assert messages(timezone, f"timezone: {name}") == [
-        f"error user-data:1:11: timezone: expected a time zone such as Europe/Berlin, got {name if name[0] == chr(39) else repr(name)}"
+        f"error user-data:1:11: timezone: expected a time zone such as Europe/Berlin, got {got}"
     ]
 
 

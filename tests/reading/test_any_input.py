@@ -16,12 +16,56 @@ KNOWN = ("hostname", "users", "runcmd", "ssh_authorized_keys", "password")
 
 # Pieces that mean something, so that random text gets past the first line.
 PIECES = st.sampled_from(
-    ["#cloud-config\n", "#!/bin/sh\n", "## template: jinja\n", "hostname: x\n", "users:\n", "  - name: a\n", "runcmd:\n",
-     "- a\n", "- [b, c]\n", "\t", "{", "}", "[", "]", '"', "'", ": ", "\n", " ", "&a ", "*a", "<<: ", "|\n", ">\n", "---\n",
-     "...\n", "%TAG ! x\n", "!!binary ", "!x ", "{{ v1.x }}", "{% for i in ds %}", "{% endfor %}", "Content-Type: ",
-     "multipart/mixed; boundary=B\n", "--B\n", "--B--\n", "text/cloud-config\n", "MIME-Version: 1.0\n\n", "\0", "\r\n",
-     "ssh_authorized_keys:\n", "  - ssh-rsa AAAA x: y\n", "\ufeff", "\u2028", "é", "instance-id: 5\n", "public-keys: "]
-)  # fmt: skip
+    [
+        "#cloud-config\n",
+        "#!/bin/sh\n",
+        "## template: jinja\n",
+        "hostname: x\n",
+        "users:\n",
+        "  - name: a\n",
+        "runcmd:\n",
+        "- a\n",
+        "- [b, c]\n",
+        "\t",
+        "{",
+        "}",
+        "[",
+        "]",
+        '"',
+        "'",
+        ": ",
+        "\n",
+        " ",
+        "&a ",
+        "*a",
+        "<<: ",
+        "|\n",
+        ">\n",
+        "---\n",
+        "...\n",
+        "%TAG ! x\n",
+        "!!binary ",
+        "!x ",
+        "{{ v1.x }}",
+        "{% for i in ds %}",
+        "{% endfor %}",
+        "Content-Type: ",
+        "multipart/mixed; boundary=B\n",
+        "--B\n",
+        "--B--\n",
+        "text/cloud-config\n",
+        "MIME-Version: 1.0\n\n",
+        "\0",
+        "\r\n",
+        "ssh_authorized_keys:\n",
+        "  - ssh-rsa AAAA x: y\n",
+        "\ufeff",
+        "\u2028",
+        "é",
+        "instance-id: 5\n",
+        "public-keys: ",
+    ]
+)
 TEXTS = st.one_of(st.text(max_size=200), st.lists(st.one_of(PIECES, st.text(max_size=5)), max_size=40).map("".join))
 # A key of more than 1024 characters, escapes counted, is no YAML.
 NAMES = st.text(max_size=80)
@@ -66,7 +110,7 @@ def test_json_is_read_back(content: object) -> None:
 
     problems = Problems()
     value = yaml_document.parse("[" + json.dumps(content) + "]", "doc", problems)
-    assert [] == problems.found
+    assert problems.found == []
     assert value is not None
     assert [content] == data(value)
 

@@ -27,11 +27,23 @@ def parts(content: bytes) -> tuple[tuple[Part, ...], list[str]]:
 
 @pytest.mark.parametrize(
     "content",
-    [b"", b"\n", b" \r\n\t\n", b"\0" * 512, b"\n\0\0", b"null", b"null\n", b"{}", b"{}\n\0\0", b"---\n", b"\xef\xbb\xbf",
-     gzip.compress(b"")],
-)  # fmt: skip
+    [
+        b"",
+        b"\n",
+        b" \r\n\t\n",
+        b"\0" * 512,
+        b"\n\0\0",
+        b"null",
+        b"null\n",
+        b"{}",
+        b"{}\n\0\0",
+        b"---\n",
+        b"\xef\xbb\xbf",
+        gzip.compress(b""),
+    ],
+)
 def test_nothing(content: bytes) -> None:
-    assert ((), []) == parts(content)
+    assert parts(content) == ((), [])
 
 
 @pytest.mark.parametrize(
@@ -68,7 +80,7 @@ def test_wrappings_that_say_nothing(content: bytes) -> None:
 )
 def test_base64_is_noted(content: bytes) -> None:
     (part,), said = parts(content)
-    assert ["note user-data: the whole document is base64"] == said
+    assert said == ["note user-data: the whole document is base64"]
     assert part.text in (CONFIG.decode(), (CONFIG * 20).decode())
 
 
@@ -87,7 +99,7 @@ def test_packed_too_often() -> None:
     content = CONFIG
     for _ in range(5):
         content = gzip.compress(content)
-    assert ((), ["error user-data: packed more than 4 times over"]) == parts(content)
+    assert parts(content) == ((), ["error user-data: packed more than 4 times over"])
 
 
 @pytest.mark.parametrize(
@@ -95,14 +107,14 @@ def test_packed_too_often() -> None:
     [
         (gzip.compress(CONFIG)[:-6], "gzip data that ends too early"),
         (gzip.compress(CONFIG)[:-8] + b"\1" * 8, "damaged gzip data"),
-        (b"\x1f\x8b\x08\x00garbage", "damaged gzip data"),
+        (b"\x1f\x8b\x07garbage.....", "damaged gzip data"),
         (b"\x1f\x8b", "gzip data that ends too early"),
         (b"#cloud-config\n" + b"#" * (17 << 20), "longer than 16 MiB"),
     ],
 )
 def test_damaged(content: bytes, said: str) -> None:
     found, messages = parts(content)
-    assert () == found
+    assert found == ()
     (message,) = messages
     assert message.startswith(f"error user-data: {said}")
 
@@ -134,15 +146,17 @@ def test_gzip_bomb_costs_a_fixed_amount_of_memory(tmp_path: object) -> None:
     limit = 256 << 20
     done = subprocess.run(
         [sys.executable, "-c", program, path],
-        capture_output=True, text=True, check=True,
+        capture_output=True,
+        text=True,
+        check=True,
         preexec_fn=lambda: resource.setrlimit(resource.RLIMIT_AS, (limit, limit)),
-    )  # fmt: skip
-    assert "() user-data: gzip data that unpacks to more than 16 MiB\n" == done.stdout
+    )
+    assert done.stdout == "() user-data: gzip data that unpacks to more than 16 MiB\n"
 
 
 def test_bad_utf_8_names_the_byte_and_the_rest_is_read() -> None:
     (part,), said = parts(b"#cloud-config\n# ok\nuser: J\xfcrgen\n")
-    assert ["error user-data:3:8: the byte 0xfc is no UTF-8"] == said
+    assert said == ["error user-data:3:8: the byte 0xfc is no UTF-8"]
     assert "user: J\ufffdrgen" in part.text
 
 
@@ -179,12 +193,12 @@ def test_formats(content: bytes, kind: str) -> None:
 
 def test_script_keeps_its_bytes() -> None:
     (part,), said = parts(b"\n#!/bin/sh\ntail -n +3 $0 | sh\n\xff\xfe\r\n\x80")
-    assert (b"#!/bin/sh\ntail -n +3 $0 | sh\n\xff\xfe\r\n\x80", []) == (part.content, said)
+    assert (part.content, said) == (b"#!/bin/sh\ntail -n +3 $0 | sh\n\xff\xfe\r\n\x80", [])
 
 
 @pytest.mark.parametrize("start", [b"", b"\xef\xbb\xbf"])
 def test_script_from_windows(start: bytes) -> None:
     (part,), _ = parts(start + b"#!/bin/sh\r\necho hi\r\n")
-    assert b"#!/bin/sh\necho hi\n" == part.content
+    assert part.content == b"#!/bin/sh\necho hi\n"
     (part,), _ = parts("#!/bin/sh\r\necho hi\r\n".encode("utf-16"))
-    assert b"#!/bin/sh\necho hi\n" == part.content
+    assert part.content == b"#!/bin/sh\necho hi\n"

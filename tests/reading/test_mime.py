@@ -58,14 +58,14 @@ EXPECTED = [
 )
 def test_two_parts(text: str) -> None:
     found, said = parts(text)
-    assert ([], EXPECTED) == (said, told(found))
-    assert "hello.sh" == found[1].name
+    assert (said, told(found)) == ([], EXPECTED)
+    assert found[1].name == "hello.sh"
 
 
 def test_boundary_is_never_closed() -> None:
     found, said = parts(TWO.replace("--B--\n", ""))
-    assert ["warning user-data:4:1: the line '--B--' at the end is missing"] == said
-    assert EXPECTED == [(kind, label, text.rstrip("\n")) for kind, label, text in told(found)]
+    assert said == ["warning user-data:4:1: the line '--B--' at the end is missing"]
+    assert [(kind, label, text.rstrip("\n")) for kind, label, text in told(found)] == EXPECTED
 
 
 def test_written_by_python() -> None:
@@ -73,9 +73,10 @@ def test_written_by_python() -> None:
     message.attach(MIMEText("#cloud-config\nhostname: wéb1\n", "cloud-config", "utf-8"))  # base64
     message.attach(MIMEText("#!/bin/sh\necho hello\n", "x-shellscript", "us-ascii"))
     found, said = parts(message.as_bytes())
-    assert [] == said
-    assert [(formats.CLOUD_CONFIG, "#cloud-config\nhostname: wéb1\n"), (formats.SCRIPT, "#!/bin/sh\necho hello\n")] == [
-        (part.kind, part.text) for part in found
+    assert said == []
+    assert [(part.kind, part.text) for part in found] == [
+        (formats.CLOUD_CONFIG, "#cloud-config\nhostname: wéb1\n"),
+        (formats.SCRIPT, "#!/bin/sh\necho hello\n"),
     ]
 
 
@@ -84,12 +85,12 @@ def test_packed_part(content_type: str) -> None:
     packed = base64.encodebytes(gzip.compress(b"#cloud-config\nhostname: web1\n")).decode()
     text = f"{HEAD}\n--B\nContent-Type: {content_type}\nContent-Transfer-Encoding: base64\n\n{packed}--B--\n"
     found, said = parts(text)
-    assert ([], "#cloud-config\nhostname: web1\n") == (said, found[0].text)
+    assert (said, found[0].text) == ([], "#cloud-config\nhostname: web1\n")
 
 
 def test_packed_message() -> None:
     found, said = parts(gzip.compress(TWO.encode()))
-    assert ([], EXPECTED) == (said, told(found))
+    assert (said, told(found)) == ([], EXPECTED)
 
 
 def test_quoted_printable() -> None:
@@ -97,13 +98,13 @@ def test_quoted_printable() -> None:
         f"{HEAD}\n--B\nContent-Type: text/cloud-config\nContent-Transfer-Encoding: quoted-printable\n\n"
         "#cloud-config\nhostname: w=C3=A9b=\n1\n--B--\n"
     )
-    assert "#cloud-config\nhostname: wéb1" == parts(text)[0][0].text
+    assert parts(text)[0][0].text == "#cloud-config\nhostname: wéb1"
 
 
 def test_parts_within_parts() -> None:
     inner = TWO.replace('"B"', '"C"').replace("--B", "--C")
     found, said = parts(f"{HEAD}\n--B\n{inner}\n--B--\n")
-    assert ([], EXPECTED) == (said, told(found))
+    assert (said, told(found)) == ([], EXPECTED)
 
 
 def test_nested_too_deep() -> None:
@@ -111,8 +112,8 @@ def test_nested_too_deep() -> None:
     for level in range(8):
         text = f'Content-Type: multipart/mixed; boundary="L{level}"\n\n--L{level}\n{text}\n--L{level}--\n'
     found, said = parts(text)
-    assert () == found
-    assert ["error user-data:13:1: parts within parts, 4 deep"] == said
+    assert found == ()
+    assert said == ["error user-data:13:1: parts within parts, 4 deep"]
 
 
 @pytest.mark.parametrize(
@@ -129,16 +130,16 @@ def test_no_message(text: str, said: str) -> None:
 def test_too_many_parts() -> None:
     text = HEAD + "\n" + "--B\n\n#!/bin/sh\n" * 300 + "--B--\n"
     found, said = parts(text)
-    assert 200 == len(found)
-    assert ["error user-data:604:1: more than 200 parts"] == said
+    assert len(found) == 200
+    assert said == ["error user-data:605:1: more than 200 parts"]
 
 
 def test_many_bombs_share_one_limit() -> None:
     packed = base64.encodebytes(gzip.compress(b"#cloud-config\n" + b"#" * (12 << 20))).decode()
     part = f"--B\nContent-Type: text/cloud-config\nContent-Transfer-Encoding: base64\n\n{packed}"
     found, said = parts(HEAD + "\n" + part * 5 + "--B--\n")
-    assert 2 == len(found)
-    assert 3 == len(said)
+    assert len(found) == 2
+    assert len(said) == 3
     assert "gzip data that unpacks to more than 7 MiB" in said[0]
 
 

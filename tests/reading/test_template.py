@@ -14,7 +14,12 @@ META = MetaData(
     True,
     hostname=Given("web1", Position("meta-data", 1, 1)),
     public_keys=(Given("ssh-ed25519 AAAA", Position("meta-data", 1, 1)),),
-    document={"local-hostname": "web1", "instance-id": "i-1", "provider-id": "pve://1", "nested": {"a-b": [{"c-d": 5}]}},
+    document={
+        "local-hostname": "web1",
+        "instance-id": "i-1",
+        "provider-id": "pve://1",
+        "nested": {"a-b": [{"c-d": 5}]},
+    },
 )
 
 
@@ -50,7 +55,7 @@ def test_variables(body: str, expected: str) -> None:
 
 def test_lines_keep_their_numbers() -> None:
     text, _ = render("#cloud-config\nhostname: {{ v1.local_hostname }}\n")
-    assert "\n#cloud-config\nhostname: web1\n" == text
+    assert text == "\n#cloud-config\nhostname: web1\n"
 
 
 @pytest.mark.parametrize(
@@ -59,7 +64,7 @@ def test_lines_keep_their_numbers() -> None:
         ("#cloud-config\n\nhostname: {{ nowhere }}\n", "user-data:4:1: the template asks for what is not known: "),
         ("a\n{{ ds.meta_data.nowhere }}\n", "user-data:3:1: the template asks for what is not known: "),
         ("a\n{% for x in %}\n", "user-data:3:1: not a valid template: "),
-        ("a\nb {{ x\n", "user-data:4:1: not a valid template: "),
+        ("a\nb {{ x\n", "user-data:3:1: not a valid template: "),
         ("a\n{{ 1 / 0 }}\n", "user-data:3:1: the template fails: ZeroDivisionError"),
         ("{{ ().__class__.__bases__ }}\n", "user-data:2:1: "),
         ("{% for a in range(100000) %}{% for b in range(1000) %}xxxxxxxx{% endfor %}{% endfor %}",
@@ -76,4 +81,4 @@ def test_mistakes(body: str, said: str) -> None:
 
 
 def test_only_a_header() -> None:
-    assert "" == template.render("## template: jinja", "user-data", {}, Problems())
+    assert template.render("## template: jinja", "user-data", {}, Problems()) == ""

@@ -194,11 +194,15 @@ def test_the_local_stage_is_where_the_design_puts_it() -> None:
 
 
 def test_off_switches_and_idle_stages_cost_no_process() -> None:
-    local = settings("guestinit-local.service")
-    assert local["ConditionPathExists"] == ["!/etc/guestinit/disabled", "!/etc/cloud/cloud-init.disabled"]
-    assert local["ConditionKernelCommandLine"] == ["!guestinit=disabled", "!cloud-init=disabled"]
-    for stage in ("late", "final"):
-        assert [f"/run/guestinit/{stage}.todo"] == settings(f"guestinit-{stage}.service")["ConditionPathExists"]
+    switches = ["!/etc/guestinit/disabled", "!/etc/cloud/cloud-init.disabled"]
+    assert settings("guestinit-local.service")["ConditionPathExists"] == switches
+    assert settings("guestinit-late.service")["ConditionPathExists"] == ["/run/guestinit/late.todo"]
+    # "|": one of these is enough, beside the others that must all hold.
+    asked = ["|/run/guestinit/final.todo", "|/dev/virtio-ports/org.guestinit.0"]
+    assert settings("guestinit-final.service")["ConditionPathExists"] == [*asked, *switches]
+    for stage in ("local", "final"):
+        words_of_the_kernel = settings(f"guestinit-{stage}.service")["ConditionKernelCommandLine"]
+        assert words_of_the_kernel == ["!guestinit=disabled", "!cloud-init=disabled"]
 
 
 def test_the_target_is_not_reached_when_a_stage_failed() -> None:

@@ -101,7 +101,7 @@ def summarise(boot: Boot, keys: list[str]) -> None:
     for name, unit in facts["units"].items():
         if unit.get("LoadState") == "loaded":
             begin, end = (int(unit.get(f"ExecMain{edge}TimestampMonotonic", 0)) / 1e6 for edge in ("Start", "Exit"))
-            print(f"  {name}: {unit['ActiveState']} {unit['Result']} {begin:.2f}..{end:.2f} s")
+            print(f"  {name}: {unit['ActiveState']} {unit.get('Result', '')} {begin:.2f}..{end:.2f} s")
     for line in boot.console.splitlines():
         if line.startswith("guestinit: "):
             print(line)

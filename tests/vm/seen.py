@@ -123,7 +123,7 @@ def assert_settled(boot: Boot, identity: str, result: str = "done") -> None:
     assert_nothing_broke(boot)
     codes = {"done": 0, "none": 0, "failed": 1, "degraded": 2}
     document = status(boot)
-    assert document["result"] == result, explain(boot)
+    assert document["state"] == result, explain(boot)
     assert document["identity"]["kind"] == identity, explain(boot)
     assert boot.facts["status"]["code"] == codes[result], boot.facts["status"]
     assert boot.facts["pending"] is False, boot.facts["trees"]["/var/lib/guestinit"]
@@ -131,7 +131,8 @@ def assert_settled(boot: Boot, identity: str, result: str = "done") -> None:
     assert boot.facts["trees"]["/var/lib/guestinit"]["."]["mode"] == "0700"
     assert boot.facts["files"]["/var/log/guestinit.log"]["mode"] == "0640"
     lines = console_lines(boot)
-    assert any(result in line for line in lines), lines
+    assert len(lines) == 1, lines
+    assert lines[0].startswith(f"guestinit: done result={result} datasource=nocloud identity={identity} "), lines
 
 
 def assert_secrets_nowhere(boot: Boot, secrets: list[str]) -> None:

@@ -54,7 +54,7 @@ scsi13_boot = boot_fixture("bare13", "scsi13")
 def test_template_without_seed_boots_clean_and_untouched(boot: str, request: pytest.FixtureRequest) -> None:
     found: Boot = request.getfixturevalue(boot)
     seen.assert_nothing_broke(found)
-    assert seen.status(found)["result"] == "none"
+    assert seen.status(found)["state"] == "none"
     assert found.facts["status"]["code"] == 0
     assert found.facts["hostname"] == "template"
     assert seen.account(found, "debian") is None
@@ -65,6 +65,7 @@ def test_template_without_seed_boots_clean_and_untouched(boot: str, request: pyt
 
 def test_off_switch_on_the_kernel_command_line(disabled12: Boot) -> None:
     assert disabled12.facts["failed"] == []
+    assert disabled12.facts["status"]["code"] == 0
     assert disabled12.facts["hostname"] == "template"
     assert seen.account(disabled12, "admin") is None
 

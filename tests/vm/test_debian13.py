@@ -237,7 +237,9 @@ def test_reboot_is_the_same_machine(first: Boot, reboot: Boot) -> None:
 def test_hand_written_seed_is_degraded_by_its_failing_command(by_hand: Boot) -> None:
     seen.assert_settled(by_hand, "reconfigured", "degraded")
     assert seen.content(by_hand, "/var/lib/vmtest-runs") == "before\nfailing\nafter\n"
-    assert "7" in by_hand.facts["status"]["out"], "the exit status of the command is not shown"
+    failed = [action for action in seen.status(by_hand)["actions"] if action["result"] == "failed"]
+    assert [(action["module"], action["code"]) for action in failed] == [("runcmd", 7)]
+    assert "runcmd" in by_hand.facts["status"]["out"]
 
 
 def test_unknown_key_is_named_with_its_line_and_the_nearest_one(by_hand: Boot) -> None:

@@ -86,7 +86,9 @@ def test_cut_in_a_command_is_reported_and_the_command_is_not_run_again(reference
     resumed, again = lab.boot("cuts12", "slow"), lab.boot("cuts12", "slow_again")
     seen.assert_nothing_broke(resumed)
     assert seen.status(resumed)["identity"]["kind"] == "resumed"
-    assert seen.status(resumed)["result"] == "degraded"
+    assert seen.status(resumed)["state"] == "degraded"
+    interrupted = [action["module"] for action in seen.status(resumed)["actions"] if action["result"] == "interrupted"]
+    assert interrupted == ["runcmd"]
     assert resumed.facts["status"]["code"] == 2
     assert "interrupted" in resumed.facts["status"]["out"], resumed.facts["status"]
     assert seen.content(resumed, "/var/lib/vmtest-runs") == "one\nthree\n"

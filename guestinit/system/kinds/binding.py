@@ -65,6 +65,8 @@ def differences(
     found = []
     if mode is not None and stat.S_IMODE(info.st_mode) != mode:
         found.append(f"mode {stat.S_IMODE(info.st_mode):04o} -> {mode:04o}")
+    if not user:
+        return tuple(found)
     owner = bind_owner(user, group, system)
     if owner is None:
         found.append(f"owner {user}{':' if group else ''}{group}, not there yet")

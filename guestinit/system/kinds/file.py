@@ -42,11 +42,12 @@ def apply(change: Change, system: System) -> Done:
     """Write it, all or nothing."""
     action = _action(change.step)
     path = binding.require_path(action.path, system)
-    owner = binding.require_owner(action.owner, action.group, system)
+    owner = binding.require_owner(action.owner, action.group, system) if action.owner else None
+    uid, gid = (owner.uid, owner.gid) if owner is not None else (None, None)
     if action.append:
-        system.root.update(path, lambda old: _with(old or b"", action), action.mode, owner.uid, owner.gid)
+        system.root.update(path, lambda old: _with(old or b"", action), action.mode, uid, gid)
     else:
-        system.root.write(path, _bytes(action), action.mode, owner.uid, owner.gid)
+        system.root.write(path, _bytes(action), action.mode, uid, gid)
     return Done()
 
 
@@ -88,7 +89,7 @@ def _mode(action: File, info: os.stat_result) -> int:
 def _who(action: File, system: System) -> tuple[str, ...]:
     """For a new file: what is not the ordinary case."""
     notes = [f"mode {action.mode:04o}"] if action.mode not in (None, 0o644) else []
-    if (action.owner, action.group) not in (("root", ""), ("root", "root")):
+    if action.owner and (action.owner, action.group) not in (("root", ""), ("root", "root")):
         notes.append(f"owner {action.owner}" + (f":{action.group}" if action.group else ""))
         if binding.bind_owner(action.owner, action.group, system) is None:
             notes.append("which is not there yet")

@@ -101,7 +101,7 @@ def _action(step: Step) -> Lines:
 
 def _wanted(action: Lines) -> tuple[str, ...]:
     """The lines to have, each once; what holds a line break is several."""
-    return tuple(dict.fromkeys(line for text in action.add for line in text.splitlines()))
+    return tuple(dict.fromkeys(line for text in action.add for line in text.rstrip("\n").split("\n")))
 
 
 def _split(content: bytes) -> list[str]:

@@ -2,11 +2,13 @@
 
 from __future__ import annotations
 
+import os
 import stat
 from typing import TYPE_CHECKING
 
 from guestinit.model.action import Link, Step
 from guestinit.model.plan import CREATE, MODIFY, UNCHANGED, Change
+from guestinit.system.failed import Failed
 from guestinit.system.kinds import Done, binding
 
 if TYPE_CHECKING:
@@ -33,6 +35,8 @@ def observe(step: Step, system: System) -> Change:
 def apply(change: Change, system: System) -> Done:
     """Put it there in one step."""
     action = _action(change.step)
+    if action.must_exist and not system.root.exists(os.path.join(os.path.dirname(action.path), action.target)):
+        raise Failed(f"there is no {action.target}")
     system.root.link(binding.require_path(action.path, system), action.target)
     return Done()
 

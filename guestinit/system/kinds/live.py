@@ -19,7 +19,7 @@ def observe(step: Step, system: System) -> Change:
     if not system.live:
         return Change(step, LEFT, note="a value of the running kernel")
     now = _now(action, system)
-    if now == action.value:
+    if now == " ".join(action.value.split()):
         return Change(step, UNCHANGED)
     return Change(step, MODIFY, "" if now is None else f"{now}\n", f"{action.value}\n")
 
@@ -32,7 +32,7 @@ def apply(change: Change, system: System) -> Done:
         raise Failed(f"this kernel has no {action.name}")
     system.root.set_value(path, action.value.encode())
     now = _now(action, system)
-    if now != action.value:
+    if now != " ".join(action.value.split()):
         raise Failed(f"the kernel made {now!r} of it")
     return Done()
 

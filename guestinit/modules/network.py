@@ -1,0 +1,188 @@
+"""The network: files of the network manager that the image uses, for the interfaces that the seed describes.
+
+What the seed says was read with the rest of the platform's own description (`meta.network`); no key of cloud-config
+takes part. A seed that says nothing about the network leaves the image's configuration alone.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from typing import NamedTuple, Optional, Union
+
+from guestinit import rooms
+from guestinit.model.accounts import Accounts
+from guestinit.model.action import Absence, Because, Command, File, Step
+from guestinit.model.facts import Facts
+from guestinit.model.fields import Fields, Key
+from guestinit.model.network import DISABLED, EMPTY, HARDWARE, RENDERERS, Network, Rendered
+from guestinit.model.problem import Problem, Problems
+from guestinit.model.seed import MetaData
+
+KEYS: tuple[Key, ...] = ()
+
+_MODULE = "network"
+_RESOLV_CONF = "/etc/resolv.conf"
+_MOST_SERVERS = 3  # MAXNS of resolv.conf(5)
+_RELOAD_TIMEOUT = 30.0  # seconds
+# Names that only files of ours have: nothing else is ever removed as "no longer wanted".
+_OURS = ("10-guestinit-", "11-guestinit-", "guestinit-", "50-guestinit")
+
+
+class Section(NamedTuple):
+    """What the seed asks for; None: it says nothing about the network."""
+
+    network: Optional[Network] = None
+
+
+def read(fields: Fields, meta: MetaData) -> Section:
+    """The network that was read with the platform's own description."""
+    return Section(meta.network)
+
+
+def plan(section: Section, facts: Facts, accounts: Accounts) -> Iterator[Union[Step, Problem]]:
+    """Files for the renderer in use, nothing left of an earlier configuration, and a reload where a manager runs."""
+    network = section.network
+    if facts.option("network.config") == "disabled" or (network is not None and network.state == DISABLED):
+        return
+    if network is None:
+        if facts.identity.is_new:  # a clone of a machine that had a network-config: its addresses are not ours
+            gone = list(_remove_stale((), facts, Because(text="this machine's seed says nothing about the network")))
+            yield from gone
+            yield from _reload((), gone, facts)
+        return
+    if facts.renderer not in RENDERERS:
+        message = f"this image uses {facts.renderer}, for which no files are written"
+        yield _error(network, message, "the network stays as the image has it; set network.renderer to choose another")
+        return
+    problems = Problems()
+    files = rooms.one("renderers", facts.renderer).render(network, facts.nics, problems)
+    if network.state == EMPTY and facts.resolver == "file":
+        files = ()  # the servers go into resolv.conf instead
+    yield from problems.found
+    yield from _say_absent(network, facts)
+    changes: list[Step] = []
+    for each in _settle_rivals(network, facts):
+        if isinstance(each, Step):
+            changes.append(each)
+        else:
+            yield each
+    changes += _write(files)
+    changes += _remove_stale(files, facts, Because(network.at, "no longer configured"))
+    yield from changes
+    yield from _resolv_conf(network, facts)
+    yield from _reload(files, changes, facts)
+
+
+# what is said
+
+
+def _error(network: Network, message: str, hint: str) -> Problem:
+    problems = Problems()
+    problems.error(network.at, "", message, hint, 0)
+    return problems.found[0]
+
+
+def _say_absent(network: Network, facts: Facts) -> Iterator[Problem]:
+    """Hardware that the seed describes and the machine does not have. It may appear later, so its file is written."""
+    if not facts.live:
+        return
+    macs, names = {nic.mac for nic in facts.nics}, {nic.name for nic in facts.nics}
+    here = ", ".join(f"{nic.name} {nic.mac}" for nic in facts.nics if nic.name != "lo") or "none"
+    problems = Problems()
+    for link in network.links:
+        if link.kind not in HARDWARE:
+            continue
+        if link.match.mac and link.match.mac not in macs:
+            what = f"with the MAC {link.match.mac}"
+        elif link.match.exact_name and not {link.match.exact_name, link.set_name} & names:
+            what = f"named {link.match.exact_name}"
+        else:
+            continue
+        message = f"this machine has no interface {what}"
+        problems.error(link.at, link.path, message, f"its configuration is written all the same; interfaces: {here}")
+    yield from problems.found
+
+
+def _settle_rivals(network: Network, facts: Facts) -> Iterator[Union[Step, Problem]]:
+    """The image's own configuration of the same interfaces: what cloud-init left goes, anything else is reported."""
+    problems = Problems()
+    for rival in rooms.one("renderers", "rivals").find(facts.renderer, network, facts.nics, facts.network_files):
+        if rival.remove:
+            because = Because(rival.link.at, f"left by cloud-init, and {rival.reason}")
+            yield Step(f"absence:{rival.path}", _MODULE, Absence(rival.path), because, vital=True)
+        else:
+            hint = "guestinit's configuration may have no effect; remove the other one from the image"
+            problems.error(rival.link.at, rival.link.path, f"{rival.path} {rival.reason}", hint)
+    yield from problems.found
+
+
+# what is done
+
+
+def _write(files: tuple[Rendered, ...]) -> Iterator[Step]:
+    for each in files:
+        action = File(each.path, each.content, each.mode, group=each.group)
+        yield Step(f"file:{each.path}", _MODULE, action, Because(each.because), vital=True)
+
+
+def _remove_stale(files: tuple[Rendered, ...], facts: Facts, because: Because) -> Iterator[Step]:
+    wanted = {each.path for each in files}
+    for path in facts.written:
+        if path not in wanted and path.rpartition("/")[2].startswith(_OURS):
+            yield Step(f"absence:{path}", _MODULE, Absence(path), because, vital=True)
+
+
+def _resolv_conf(network: Network, facts: Facts) -> Iterator[Union[Step, Problem]]:
+    """networkd hands name servers to systemd-resolved only; without that, programs look in resolv.conf."""
+    if facts.renderer != "networkd" or facts.resolver != "file":
+        return
+    asked = (network.dns, *(link.dns for link in network.links))
+    servers = {given.value: given for givens in asked for given in givens}
+    searched = (network.search, *(link.search for link in network.links))
+    domains = {given.value: given for givens in searched for given in givens}
+    if not servers and not domains:
+        return
+    at = next(iter((servers or domains).values())).at
+    if len(servers) > _MOST_SERVERS:
+        problems = Problems()
+        message = f"{len(servers)} name servers; programs that read {_RESOLV_CONF} ask the first {_MOST_SERVERS}"
+        problems.note(at, "", message, "all are written")
+        yield from problems.found
+    lines = ["# Written by guestinit, which replaces this file when the machine is configured anew."]
+    lines += [f"nameserver {server}" for server in servers]
+    if domains:
+        lines.append(f"search {' '.join(domains)}")
+    content = ("\n".join(lines) + "\n").encode()
+    because = Because(at, "no systemd-resolved")
+    yield Step(f"file:{_RESOLV_CONF}", _MODULE, File(_RESOLV_CONF, content), because, vital=True)
+
+
+def _reload(files: tuple[Rendered, ...], changes: list[Step], facts: Facts) -> Iterator[Step]:
+    """Tell a manager that runs already. On a first boot none does: it starts after the local stage and reads the files.
+
+    Both managers leave links alone whose files did not change.
+    """
+    ids = tuple(step.id for step in changes)
+    if not ids:
+        return
+    because = Because(text="a network file changed")
+    if facts.renderer == "networkd":
+        yield _command("networkctl reload", ("networkctl", "reload"), ids, "systemd-networkd.service", because)
+        drop_ins = tuple(step_id for step_id in ids if "/resolved.conf.d/" in step_id)
+        if drop_ins:
+            argv = ("systemctl", "try-restart", "--no-block", "systemd-resolved.service")
+            yield _command("restart systemd-resolved", argv, drop_ins, "systemd-resolved.service", because)
+        return
+    unit = "NetworkManager.service"
+    yield _command("nmcli connection reload", ("nmcli", "connection", "reload"), ids, unit, because)
+    for each in files:
+        if each.activate:
+            # Asked for and not awaited: a lease may take its time, and nobody is to wait for that here.
+            up = ("nmcli", "--wait", "0", "connection", "up", "uuid", each.activate)
+            label = f"nmcli connection up {each.path.rpartition('/')[2][: -len('.nmconnection')]}"
+            yield _command(label, up, (f"file:{each.path}",), unit, because)
+
+
+def _command(label: str, argv: tuple[str, ...], ids: tuple[str, ...], unit: str, because: Because) -> Step:
+    action = Command(argv, label, timeout=_RELOAD_TIMEOUT, may_repeat=True, unit_active=unit)
+    return Step(f"command:{label}", _MODULE, action, because, when_changed=ids, vital=True)

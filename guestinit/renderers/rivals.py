@@ -1,0 +1,107 @@
+"""The image's own configuration for an interface that the seed configures too.
+
+systemd-networkd takes the first file in the order of names that matches an interface; NetworkManager the profile with
+the highest priority, and keeps away from what Debian's /etc/network/interfaces names; ifupdown asks nobody.
+"""
+
+from __future__ import annotations
+
+import fnmatch
+from collections.abc import Iterator
+from typing import NamedTuple, Optional
+
+from guestinit.model.facts import Nic
+from guestinit.model.network import HARDWARE, Link, Network, file_ids
+
+NETWORKD = "networkd"
+NETWORK_MANAGER = "network-manager"
+PRIORITY = 120  # of our own profiles
+_OURS = ("10-guestinit-", "11-guestinit-", "guestinit-")
+
+
+class Rival(NamedTuple):
+    """A file that would have its way with one of our links."""
+
+    path: str
+    link: Link
+    reason: str
+    remove: bool  # it was left behind by cloud-init in the template; otherwise it is only reported
+
+
+def find(
+    renderer: str, network: Network, nics: tuple[Nic, ...], files: tuple[tuple[str, str], ...]
+) -> Iterator[Rival]:
+    """What competes, each file once."""
+    ids = file_ids(network)
+    hardware = [(link, nic) for link in network.links if link.kind in HARDWARE for nic in [_nic(link, nics)] if nic]
+    for path, text in files:
+        name = path.rpartition("/")[2]
+        if name.startswith(_OURS):
+            continue
+        for link, nic in hardware:
+            reason = _reason(renderer, path, text, f"10-guestinit-{ids[link.name]}.network", nic)
+            if reason:
+                yield Rival(path, link, reason, remove="cloud-init" in name)
+                break
+
+
+def _nic(link: Link, nics: tuple[Nic, ...]) -> Optional[Nic]:
+    for nic in nics:
+        if link.match.mac == nic.mac if link.match.mac else link.match.exact_name == nic.name:
+            return nic
+    return None
+
+
+def _reason(renderer: str, path: str, text: str, ours: str, nic: Nic) -> str:
+    name = path.rpartition("/")[2]
+    if path.startswith("/etc/network/interfaces"):
+        if _is_up_by_ifupdown(text, nic.name):
+            who = "NetworkManager leaves it alone then" if renderer == NETWORK_MANAGER else "ifupdown brings it up too"
+            return f"configures {nic.name} as well; {who}"
+    elif renderer == NETWORKD and name.endswith(".network") and name < ours:
+        if _networkd_matches(text, nic):
+            return f"matches {nic.name} too and is read before {ours}"
+    elif renderer == NETWORK_MANAGER and name.endswith(".nmconnection"):
+        settings = _settings(text)
+        priority = settings.get("autoconnect-priority", "0")
+        mac, interface = settings.get("mac-address", "").lower(), settings.get("interface-name", "")
+        is_higher = priority.lstrip("-").isdecimal() and int(priority) >= PRIORITY
+        if is_higher and (mac or interface) and mac in ("", nic.mac) and interface in ("", nic.name):
+            return f"is for {nic.name} too and has priority {priority}"
+    return ""
+
+
+def _networkd_matches(text: str, nic: Nic) -> bool:
+    inside = False
+    for line in text.splitlines():
+        line = line.strip()
+        if line.startswith("["):
+            inside = line == "[Match]"
+            continue
+        key, sign, value = (part.strip() for part in line.partition("="))
+        if not inside or not sign or line[:1] in "#;":
+            continue
+        if key == "Name":
+            if not any(fnmatch.fnmatchcase(nic.name, glob) for glob in value.split()):
+                return False
+        elif key in ("MACAddress", "PermanentMACAddress"):
+            if nic.mac not in value.lower().replace("-", ":").split():
+                return False
+        elif key != "Type" or "ether" not in value.split():
+            return False  # a condition that is not looked at here
+    return True
+
+
+def _is_up_by_ifupdown(text: str, name: str) -> bool:
+    words = [line.split() for line in text.splitlines()]
+    has_stanza = any(line[:2] == ["iface", name] for line in words)
+    return has_stanza and any(line[:1] in (["auto"], ["allow-hotplug"]) and name in line[1:] for line in words)
+
+
+def _settings(text: str) -> dict[str, str]:
+    found = {}
+    for line in text.splitlines():
+        key, sign, value = line.partition("=")
+        if sign and not key.startswith(("#", ";")):
+            found[key.strip()] = value.strip()
+    return found

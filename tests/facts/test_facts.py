@@ -1,0 +1,304 @@
+"""What is gathered from a root directory with a kernel's files in it."""
+
+from __future__ import annotations
+
+import os
+from pathlib import Path
+from typing import Any, NamedTuple
+
+import pytest
+
+from guestinit.model.facts import DefaultUser, Distro, Nic
+from guestinit.model.image import Image
+from guestinit.system import facts
+from guestinit.system.root import Root
+from guestinit.system.system import System
+
+DEBIAN = Distro("debian", DefaultUser("debian"), "sudo", "apt", "ssh.service", "/etc/default/locale", True)
+
+
+class Tree:
+    """A root directory to put things into."""
+
+    def __init__(self, path: Path) -> None:
+        self.path = path
+
+    def write(self, name: str, text: str = "") -> Path:
+        path = self.path / name.lstrip("/")
+        path.parent.mkdir(parents=True, exist_ok=True)
+        path.write_text(text)
+        return path
+
+    def link(self, name: str, target: str) -> None:
+        path = self.path / name.lstrip("/")
+        path.parent.mkdir(parents=True, exist_ok=True)
+        path.symlink_to(target)
+
+    def enable(self, unit: str, target: str = "multi-user.target") -> None:
+        self.write(f"/lib/systemd/system/{unit}")
+        self.link(f"/etc/systemd/system/{target}.wants/{unit}", f"/lib/systemd/system/{unit}")
+
+    def system(self, live: bool = True, process: Any = None) -> System:
+        unused: Any = None
+        return System(Root(str(self.path), writable=False), process, unused, unused, live)
+
+
+@pytest.fixture
+def tree(tmp_path: Path) -> Tree:
+    return Tree(tmp_path)
+
+
+# the network
+
+
+def add_nic(tree: Tree, name: str, mac: str, driver: str = "", carrier: str | None = None) -> None:
+    device = f"/sys/devices/pci0000:00/{name}"
+    tree.write(f"{device}/address", mac + "\n")
+    if carrier is not None:
+        tree.write(f"{device}/carrier", carrier + "\n")
+    if driver:
+        tree.write(f"/sys/bus/virtio/drivers/{driver}/bind")
+        tree.link(f"/sys/devices/pci0000:00/virtio-{name}/driver", f"../../../bus/virtio/drivers/{driver}")
+        tree.link(f"{device}/device", f"../virtio-{name}")
+    tree.link(f"/sys/class/net/{name}", f"../../devices/pci0000:00/{name}")
+
+
+def test_interfaces(tree: Tree) -> None:
+    add_nic(tree, "eth10", "BC:24:11:0A:1B:2C", "virtio_net", "1")
+    add_nic(tree, "eth2", "bc:24:11:0a:1b:2d", "e1000", "0")
+    add_nic(tree, "bond0", "bc:24:11:0a:1b:2c")
+    add_nic(tree, "lo", "00:00:00:00:00:00", carrier="1")
+    tree.write("/sys/class/net/bonding_masters", "bond0\n")
+    assert facts.find_nics(tree.system()) == (
+        Nic("lo", "00:00:00:00:00:00", "", True, False),
+        Nic("eth2", "bc:24:11:0a:1b:2d", "e1000", False, True),
+        Nic("bond0", "bc:24:11:0a:1b:2c", "", False, False),
+        Nic("eth10", "bc:24:11:0a:1b:2c", "virtio_net", True, True),
+    )
+    assert facts.find_nics(tree.system(live=False)) == ()
+
+
+def test_a_member_of_a_bond_keeps_its_own_address(tree: Tree) -> None:
+    add_nic(tree, "eth1", "52:54:00:00:00:01", "virtio_net")
+    tree.write("/sys/devices/pci0000:00/eth1/bonding_slave/perm_hwaddr", "52:54:00:00:00:02\n")
+    assert facts.find_nics(tree.system())[0].mac == "52:54:00:00:00:02"
+
+
+def test_the_interfaces_of_this_machine() -> None:
+    unused: Any = None
+    found = facts.find_nics(System(Root("/", writable=False), unused, unused, unused, True))
+    assert {nic.name for nic in found} == {
+        name for name in os.listdir("/sys/class/net") if os.path.isdir(f"/sys/class/net/{name}")
+    }
+    assert Nic("lo", "00:00:00:00:00:00", "", True, False) in found
+
+
+@pytest.mark.parametrize(
+    ("enabled", "installed", "renderer"),
+    [
+        (["systemd-networkd.service"], [], "networkd"),
+        (["NetworkManager.service"], ["/lib/systemd/systemd-networkd"], "network-manager"),
+        (["networking.service"], ["/lib/systemd/systemd-networkd"], "ifupdown"),
+        (["networking.service", "NetworkManager.service"], [], "network-manager"),
+        (["systemd-networkd.service", "NetworkManager.service"], [], "networkd"),
+        ([], ["/usr/sbin/NetworkManager"], "network-manager"),
+        ([], ["/usr/sbin/NetworkManager", "/usr/lib/systemd/systemd-networkd"], "networkd"),
+        ([], [], "networkd"),
+    ],
+)
+def test_the_renderer_that_the_image_uses(tree: Tree, enabled: list[str], installed: list[str], renderer: str) -> None:
+    for unit in enabled:
+        tree.enable(unit)
+    for path in installed:
+        tree.write(path)
+    assert facts.find_renderer(tree.system(), Image(), DEBIAN) == renderer
+
+
+def test_the_usual_renderer_of_a_distribution_wins_among_two(tree: Tree) -> None:
+    tree.enable("systemd-networkd.service")
+    tree.enable("NetworkManager.service")
+    fedora = DEBIAN._replace(default_renderer="network-manager")
+    assert facts.find_renderer(tree.system(), Image(), fedora) == "network-manager"
+
+
+def test_a_configured_renderer_needs_no_look(tree: Tree) -> None:
+    tree.enable("NetworkManager.service")
+    chosen = Image(options=(("network.renderer", "networkd"),))
+    assert facts.find_renderer(tree.system(), chosen, DEBIAN) == "networkd"
+    auto = Image(options=(("network.renderer", "auto"),))
+    assert facts.find_renderer(tree.system(), auto, DEBIAN) == "network-manager"
+
+
+# units
+
+
+def test_enabled_means_wanted_present_and_not_masked(tree: Tree) -> None:
+    system = tree.system()
+    assert not facts.is_enabled(system, "a.service")
+    tree.write("/lib/systemd/system/a.service")
+    assert not facts.is_enabled(system, "a.service")
+    tree.enable("b.service", "sysinit.target")
+    assert facts.is_enabled(system, "b.service")
+    tree.link("/etc/systemd/system/b.service", "/dev/null")
+    assert not facts.is_enabled(system, "b.service")
+    tree.enable("removed.service")
+    (tree.path / "lib/systemd/system/removed.service").unlink()  # dpkg leaves its links until it is purged
+    assert not facts.is_enabled(system, "removed.service")
+    tree.write("/usr/lib/systemd/system/c.service")
+    tree.link("/usr/lib/systemd/system/multi-user.target.wants/c.service", "../c.service")
+    assert facts.is_enabled(system, "c.service")
+
+
+@pytest.mark.parametrize("unit", ["cloud-init.service", "cloud-init-local.service", "cloud-init-main.service"])
+def test_cloud_init_is_in_charge(tree: Tree, unit: str) -> None:
+    system = tree.system()
+    assert not facts.cloud_init_enabled(system)
+    tree.enable(unit, "cloud-init.target")
+    assert not facts.cloud_init_enabled(system)  # a wrapper's unit, without the program
+    tree.write("/usr/bin/cloud-init")
+    assert facts.cloud_init_enabled(system)
+    tree.write("/etc/cloud/cloud-init.disabled")
+    assert not facts.cloud_init_enabled(system)
+
+
+def test_cloud_init_that_is_masked_or_not_wanted_is_not_in_charge(tree: Tree) -> None:
+    system = tree.system()
+    tree.write("/usr/bin/cloud-init")
+    tree.write("/lib/systemd/system/cloud-init.service")
+    assert not facts.cloud_init_enabled(system)
+    tree.enable("cloud-final.service", "cloud-init.target")
+    assert facts.cloud_init_enabled(system)
+    tree.link("/etc/systemd/system/cloud-init.target", "/dev/null")
+    assert not facts.cloud_init_enabled(system)
+
+
+ON_COMMAND_LINE = "on the kernel command line"
+
+
+@pytest.mark.parametrize(
+    ("path", "text", "reason"),
+    [
+        ("/etc/guestinit/disabled", "", "switched off by /etc/guestinit/disabled"),
+        ("/etc/cloud/cloud-init.disabled", "", "switched off by /etc/cloud/cloud-init.disabled"),
+        ("/proc/cmdline", "quiet guestinit=disabled\n", f"switched off by guestinit=disabled {ON_COMMAND_LINE}"),
+        ("/proc/cmdline", "cloud-init=disabled", f"switched off by cloud-init=disabled {ON_COMMAND_LINE}"),
+        ("/proc/cmdline", "xguestinit=disabled cloud-init=enabled guestinit=disabledx", ""),
+        ("/etc/guestinit/guestinit.yaml", "", ""),
+    ],
+)
+def test_off_switches(tree: Tree, path: str, text: str, reason: str) -> None:
+    tree.write(path, text)
+    assert facts.disabled(tree.system()) == reason
+
+
+# identity
+
+
+def test_the_machine_uuid(tree: Tree) -> None:
+    assert facts.machine_uuid(tree.system()) == ""
+    tree.write("/sys/devices/virtual/dmi/id/product_uuid", "6D1B0C5E-0000-4000-8000-0123456789AB\n")
+    tree.link("/sys/class/dmi/id", "../../devices/virtual/dmi/id")
+    assert facts.machine_uuid(tree.system()) == "6d1b0c5e-0000-4000-8000-0123456789ab"
+    assert facts.machine_uuid(tree.system(live=False)) == ""
+    assert facts.command_line(tree.system()) == ""
+
+
+BOOT = 1_700_000_000
+
+
+@pytest.mark.parametrize(
+    ("text", "modified", "mounted", "live", "inherited"),
+    [
+        ("0123456789abcdef0123456789abcdef\n", BOOT - 1, False, True, True),
+        ("0123456789abcdef0123456789abcdef\n", BOOT, False, True, False),
+        ("0123456789abcdef0123456789abcdef\n", BOOT + 3, False, True, False),
+        ("0123456789abcdef0123456789abcdef\n", BOOT - 1, True, True, False),
+        ("0123456789abcdef0123456789abcdef\n", BOOT - 1, False, False, False),
+        ("", BOOT - 1, False, True, False),
+        ("uninitialized\n", BOOT - 1, False, True, False),
+    ],
+)
+def test_an_inherited_machine_id(
+    tree: Tree, text: str, modified: int, mounted: bool, live: bool, inherited: bool
+) -> None:
+    os.utime(tree.write("/etc/machine-id", text), (modified, modified))
+    tree.write("/proc/stat", f"cpu  1 2 3\nintr 4\nbtime {BOOT}\nprocesses 9\n")
+    line = "36 25 0:23 /machine-id /etc/machine-id ro,relatime shared:2 - tmpfs tmpfs rw\n" if mounted else ""
+    tree.write("/proc/self/mountinfo", "25 1 254:1 / / rw - ext4 /dev/vda1 rw\n" + line)
+    assert facts.is_machine_id_inherited(tree.system(live)) is inherited
+
+
+def test_no_machine_id_is_not_inherited(tree: Tree) -> None:
+    tree.write("/proc/stat", f"btime {BOOT}\n")
+    assert not facts.is_machine_id_inherited(tree.system())
+
+
+# everything
+
+
+class Finished(NamedTuple):
+    code: int
+
+
+class Process:
+    """Allows what it was told."""
+
+    def __init__(self, **units: int) -> None:
+        self.units = units
+
+    def run(self, argv: tuple[str, ...], timeout: float) -> Finished:
+        assert argv[:3] == ("systemctl", "is-active", "--quiet")
+        return Finished(self.units[argv[3].partition(".")[0]])
+
+
+class Memory(NamedTuple):
+    written: list[str]
+
+
+def fill(tree: Tree) -> None:
+    tree.write("/etc/os-release", 'ID=debian\nVERSION_ID="12"\n')
+    tree.write("/etc/passwd", "root:x:0:0::/root:/bin/bash\n\n# note\n+nis::::::\nadmin:x:1000:1000::/home/admin:\n")
+    tree.write("/etc/group", "root:x:0:\nsudo:x:27:admin\n")
+    for name in ("ssh_host_ed25519_key", "ssh_host_ed25519_key.pub", "ssh_host_rsa_key", "sshd_config", "moduli"):
+        tree.write(f"/etc/ssh/{name}", "-----BEGIN OPENSSH PRIVATE KEY-----\nAA\n-----END OPENSSH PRIVATE KEY-----\n")
+    tree.write("/etc/ssh/ssh_host_ecdsa_key", "-----BEGIN OPENSSH PRIVATE KEY-----\nAA")  # the power was cut
+    (tree.path / "etc/ssh/sshd_config.d").mkdir()
+    tree.write("/etc/hostname", "# template\n\ntemplate \n")
+    tree.write("/etc/hosts")
+
+
+def test_all_facts_of_a_running_machine(tree: Tree) -> None:
+    fill(tree)
+    (tree.path / "run/systemd/system").mkdir(parents=True)
+    image = Image(default_user=(("name", "ops"),), options=(("network.renderer", "networkd"),))
+    system = tree.system(process=Process(ssh=0))._replace(state=Memory(["/etc/systemd/network/x"]))  # type: ignore[arg-type]
+    identity: Any = object()
+    found = facts.gather(system, identity, image)
+    assert found.distro.name == "debian"
+    assert found.distro.default_user.name == "ops"
+    assert found.identity is identity
+    assert (found.live, found.renderer, found.option("network.renderer")) == (True, "networkd", "networkd")
+    assert (found.users, found.groups) == (("root", "admin"), ("root", "sudo"))
+    assert found.host_keys == ("/etc/ssh/ssh_host_ed25519_key", "/etc/ssh/ssh_host_rsa_key")
+    assert found.ssh_running
+    assert found.paths == {"/etc/ssh/sshd_config.d", "/etc/hosts"}
+    assert found.written == ("/etc/systemd/network/x",)
+    assert (found.hostname, found.architecture) == ("template", os.uname().machine)
+
+
+def test_all_facts_of_another_root(tree: Tree) -> None:
+    """No process is asked, no kernel file is read, and the architecture is that of the root's own programs."""
+    fill(tree)
+    (tree.path / "usr/bin").mkdir(parents=True)
+    (tree.path / "usr/bin/env").write_bytes(b"\x7fELF\x02\x01\x01" + b"\0" * 9 + b"\x03\x00\xb7\x00")
+    system = tree.system(live=False)._replace(state=Memory([]))  # type: ignore[arg-type]
+    identity: Any = object()
+    found = facts.gather(system, identity, Image())
+    assert (found.live, found.ssh_running, found.nics, found.architecture) == (False, False, (), "aarch64")
+
+
+def test_ssh_that_does_not_run(tree: Tree) -> None:
+    assert not facts._is_active(tree.system(process=Process(ssh=0)), "ssh.service")  # systemd is not in charge here
+    (tree.path / "run/systemd/system").mkdir(parents=True)
+    assert facts._is_active(tree.system(process=Process(ssh=0)), "ssh.service")
+    assert not facts._is_active(tree.system(process=Process(ssh=3)), "ssh.service")

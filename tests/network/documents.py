@@ -1,0 +1,42 @@
+"""Network documents as the readers and renderers see them."""
+
+from __future__ import annotations
+
+from typing import Optional
+
+from guestinit import renderers
+from guestinit.model.facts import Nic
+from guestinit.model.network import Network, Rendered
+from guestinit.model.problem import Problem, Problems
+from guestinit.reading import network_config, yaml_document
+
+RENDERERS = ("networkd", "network-manager")
+# Where each kind of file belongs, and who may read it.
+PLACES = {
+    ".network": ("/etc/systemd/network", 0o644),
+    ".netdev": ("/etc/systemd/network", 0o644),
+    ".link": ("/etc/systemd/network", 0o644),
+    ".conf": ("/etc/systemd/resolved.conf.d", 0o644),
+    ".nmconnection": ("/etc/NetworkManager/system-connections", 0o600),
+}
+
+
+def read(text: str) -> tuple[Optional[Network], list[Problem]]:
+    """The model of a text, and what is wrong with it."""
+    problems = Problems()
+    value = yaml_document.parse(text, "network-config", problems)
+    return network_config.read(value, problems), problems.found
+
+
+def configured(text: str) -> Network:
+    """The model of a text in which nothing is wrong."""
+    network, problems = read(text)
+    assert network is not None
+    assert [str(problem) for problem in problems] == []
+    return network
+
+
+def render(name: str, network: Network, nics: tuple[Nic, ...] = ()) -> tuple[tuple[Rendered, ...], list[Problem]]:
+    """The files of a renderer, and what it cannot express."""
+    problems = Problems()
+    return renderers.render(name, network, nics, problems), problems.found
