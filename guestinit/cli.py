@@ -150,7 +150,13 @@ def build_system(root: str, writable: bool = True) -> System:
 
     live = os.path.realpath(root) == "/"
     base = Root(root, writable=writable)
-    return System(base, Process(), Media(), State(base), live)
+    return System(base, Process(slow=say_slow), Media(), State(base), live)
+
+
+def say_slow(notice: str) -> None:
+    """A program without a time limit takes long: said, never killed."""
+    sys.stderr.write(f"guestinit: {notice}\n")
+    sys.stderr.flush()
 
 
 def complain(message: str, hint: str = "", code: int = 1) -> int:

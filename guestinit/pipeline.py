@@ -172,13 +172,15 @@ def id_from_image(seed: Seed, config: Config, uuid: str) -> bool:
     Proxmox VE derives its id from what it wrote (platforms.md 2.5), KubeVirt and CAPMOX use the machine's uuid; anything
     else that a NoCloud volume says is a constant in somebody's snippet, or was derived because there was none.
     """
-    import hashlib
-
     meta = config.inputs.meta
     if not meta.instance_id_given:
         return True
+    try:  # what hashlib wraps, without OpenSSL, whose import costs a third of a bare interpreter's start
+        from _sha1 import sha1  # type: ignore[import-not-found]
+    except ImportError:  # EL builds its Python without it
+        from hashlib import sha1
     contents = [document.content if document else b"" for document in map(seed.document, ("user-data", "network-config"))]
-    return meta.instance_id.lower() not in (hashlib.sha1(b"".join(contents)).hexdigest(), uuid)
+    return meta.instance_id.lower() not in (sha1(b"".join(contents), usedforsecurity=False).hexdigest(), uuid)
 
 
 def recognise_machine(order: Order, instance: Instance, system: System) -> Identity:
@@ -194,6 +196,10 @@ def gather_facts(identity: Identity, config: Config, system: System) -> Facts:
     """What planners may know about the machine."""
     from guestinit.system import facts
 
+    network = config.inputs.meta.network
+    if system.live and network is not None and identity.kind != SAME:
+        # Their drivers may only be loaded by udev's coldplug; a machine that is settled never waits.
+        facts.await_nics(system, {link.match.mac for link in network.links if link.match.mac})
     return facts.gather(system, identity, config.image)
 
 

@@ -24,14 +24,14 @@ def run_stage(stage: str, system: System) -> int:
     reason = facts.disabled(system) or cloud_init_in_charge(system)
     if reason:
         return stand_aside(reason, system)
-    with Lock():
+    with Lock(system.root.path):
         return run_locked(stage, system)
 
 
 def run_locked(stage: str, system: System) -> int:
     """The stage itself, alone on this machine."""
     earlier = {} if stage == LOCAL else announce.read_status(system)
-    if stage != LOCAL and earlier.get("state") != RUNNING:
+    if stage != LOCAL and not goes_on(stage, earlier):
         return report_again(earlier, system)
     started = boot.uptime(system)
     if stage == LOCAL:
@@ -39,10 +39,15 @@ def run_locked(stage: str, system: System) -> int:
     ended = run_pipeline(stage, system)
     announce.reveal(ended.revealed)
     document = finish(ended.report, started, earlier, system)
-    for problem in ended.report.problems:
+    for problem in ended.report.problems if stage == LOCAL else ():  # later stages read the same documents
         tell(PRIORITY[problem.severity], str(problem))
     tell(INFO, summary(document))
     return 1 if document["result"] == FAILURE else 0
+
+
+def goes_on(stage: str, earlier: dict[str, Any]) -> bool:
+    """Whether a later stage has something to do in this boot. The late one may have crashed; the local one may not."""
+    return earlier.get("state") == RUNNING or (stage == FINAL and earlier.get("crashed") == "guestinit-late.service")
 
 
 def run_pipeline(stage: str, system: System) -> pipeline.Ended:
@@ -141,6 +146,7 @@ def report_failure(unit: str, system: System) -> int:
     if document["state"] == RUNNING:
         document["state"] = document["result"] = FAILURE
         document["refused"] = f"{unit} ended without a report; see 'journalctl -b -u {unit}'"
+        document["crashed"] = unit
         document["finished"] = boot.uptime(system)
         announce.write_status(document, system)
         tell_guest(document, system)

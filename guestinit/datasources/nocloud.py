@@ -80,9 +80,7 @@ def _explain(look: Look, media: Media, tried: dict[Volume, str], waited: float) 
         seen = ", ".join(f"{volume.name} '{volume.label}'" for volume in look.volumes)
         after = f" after waiting {waited:.1f} s for udev" if waited >= 0.05 else ""
         lines = (f"{NAME}: no volume labelled {LABEL}{after}; saw {seen or 'no iso9660 or vfat volume'}",)
-    shown = {volume.name for volume in look.volumes}
-    unread = [*look.unread, *media.explain()]
-    return lines + tuple(f"{NAME}: {line}" for line in unread if line.partition(":")[0] not in shown)
+    return lines + tuple(f"{NAME}: {line}" for line in media.explain(look))
 
 
 def announced_by(system: System) -> str:

@@ -71,23 +71,23 @@ def _item(value: Value, number: int, path: str, problems: Problems) -> Item | No
     if value.kind != LIST:
         problems.error(
             value.at, path, "expected text or a list of text, got a mapping",
-            "left out; put the command into quotes if it holds ': '",
+            "left out; put the command into quotes if it holds ': '", 0,
         )  # fmt: skip
         return None
     argv = []
     for index, part in enumerate(value.items):
         inner = f"{path}.{index}"
         if part.is_null:
-            problems.warning(part.at, inner, "nothing is given here", "left out; quote an empty word or a '~'")
+            problems.warning(part.at, inner, "nothing is given here", "left out; quote an empty word or a '~'", 0)
         elif part.kind != SCALAR:
-            problems.error(part.at, inner, f"expected text, got a {part.kind}", "the whole command is left out")
+            problems.error(part.at, inner, f"expected text, got a {part.kind}", "the whole command is left out", 0)
             return None
         elif not _usable(part, inner, problems):
             return None
         else:
             argv.append(part.text)
     if not argv or not argv[0]:
-        problems.error(value.at, path, "expected a program, got nothing", "left out")
+        problems.error(value.at, path, "expected a program, got nothing", "left out", 0)
         return None
     size = _size(" ".join(argv))
     if argv[0] in _BUILTIN:

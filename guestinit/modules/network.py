@@ -106,6 +106,8 @@ def _say_absent(network: Network, facts: Facts) -> Iterator[Problem]:
 def _settle_rivals(network: Network, facts: Facts) -> Iterator[Union[Step, Problem]]:
     """The image's own configuration of the same interfaces: what cloud-init left goes, anything else is reported."""
     problems = Problems()
+    if not facts.network_files:
+        return
     for rival in rooms.one("renderers", "rivals").find(facts.renderer, network, facts.nics, facts.network_files):
         if rival.remove:
             because = Because(rival.link.at, f"left by cloud-init, and {rival.reason}")

@@ -79,7 +79,7 @@ def script_steps(scripts: Sequence[tuple[str, bytes]], facts: Optional[Facts] = 
         at = Position(label)
         yield from _script_file(path, script, at)
         step_id = f"command:script.{number}"
-        content = Secret(text)
+        content = Secret(script)
         label = f"script {label}, {len(content)} bytes"
         yield Step(
             id=step_id,

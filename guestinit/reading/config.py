@@ -41,9 +41,9 @@ def read_network(document: Document, problems: Problems, input_format: str = "")
     text = decode.text(document, problems)
     if text is None or not text.strip():
         return None
-    from guestinit.reading import network_config, yaml_document  # delayed: not every seed has one
+    from guestinit.reading import network_config  # delayed: not every seed has one
 
-    return network_config.read(yaml_document.parse(text, document.label, problems), problems, input_format)
+    return network_config.read_text(text, document.label, problems, input_format)
 
 
 def _with_network(meta: MetaData, seed: Seed, image: Image, problems: Problems) -> MetaData:

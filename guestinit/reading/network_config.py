@@ -1,7 +1,8 @@
 """The document `network-config`: which format it is, and whether it says anything.
 
-Version 1 and 2, each with or without the wrapper `network:`, as YAML or JSON (platforms.md 10.1). An empty document is
-as good as none; `config: disabled` means hands off; a document without interfaces is a third thing (platforms.md 13).
+Version 1 and 2, each with or without the wrapper `network:`, as YAML or JSON (platforms.md 10.1); people also put
+OpenStack's network_data.json and interfaces(5) under this name. An empty document is as good as none; `config:
+disabled` means hands off; a document without interfaces is a third thing (platforms.md 13).
 """
 
 from __future__ import annotations
@@ -15,20 +16,29 @@ _STAYS = "the network stays as the image has it"
 _V2_ONLY = ("ethernets", "bonds", "bridges", "vlans", "vrfs", "dummy-devices", "wifis", "tunnels", "modems", "renderer")
 
 
+def read_text(text: str, label: str, problems: Problems, input_format: str = "") -> Network | None:
+    """The model of a text, which may be interfaces(5) too. `label` names it in positions; for the rest see `read`."""
+    from guestinit.reading import network_eni, yaml_document  # delayed: not every seed has a network-config
+
+    if input_format == "eni" or (not input_format and network_eni.looks_like(text)):
+        return network_eni.read(text, label, problems)
+    return read(yaml_document.parse(text, label, problems), problems, input_format)
+
+
 def read(value: Value | None, problems: Problems, input_format: str = "") -> Network | None:
     """The model of a document; None if there is none, or, with a problem, if it cannot be used.
 
-    `input_format` ("v1", "v2") says what is expected; empty: the document says it itself.
+    `input_format` ("v1", "v2", "openstack") says what is expected; empty: the document says it itself.
     """
     if value is None or value.is_null:
-        return None
-    if value.kind == SCALAR and _is_eni(value.text):
-        message = "this is interfaces(5) text, expected network-config of version 1 or 2"
-        problems.error(value.at, "", message, _STAYS, 0)
         return None
     if value.kind != MAP:
         problems.error(value.at, "", f"expected network-config of version 1 or 2, got {describe(value)}", _STAYS, 0)
         return None
+    from guestinit.reading import network_openstack  # delayed: an empty document needs none of this
+
+    if input_format == "openstack" or (not input_format and network_openstack.is_openstack(value)):
+        return network_openstack.read(value, problems)
     inner = value.get("network")
     if inner is not None:
         for key, _ in value.pairs:
@@ -79,12 +89,5 @@ def _version(value: Value, problems: Problems, input_format: str) -> str:
     if any(value.get(name) is not None for name in _V2_ONLY):
         problems.warning(value.at, "version", "is missing", "taken as 2")
         return "2"
-    if value.get("links") is not None or value.get("networks") is not None:
-        problems.error(value.at, "", "this is an OpenStack network_data.json, not a network-config", _STAYS)
-        return ""
     problems.error(value.at, "version", "is missing", f"write 'version: 1' or 'version: 2'; {_STAYS}")
     return ""
-
-
-def _is_eni(text: str) -> bool:
-    return any(line.split()[:1] in (["auto"], ["iface"], ["allow-hotplug"]) for line in text.splitlines()[:200])

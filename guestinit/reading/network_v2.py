@@ -241,13 +241,22 @@ def _addressing(link: Link, fields: Fields) -> Link:
     dhcp4, dhcp6 = _dhcp(fields, "dhcp4"), _dhcp(fields, "dhcp6")
     accept = accept_ra.value if accept_ra else (True if dhcp6 else None)
     nameservers = fields.mapping("nameservers", _NAMESERVERS_KEYS)
+    local = _link_local(fields)
+    if local is not None and 6 not in local:
+        if accept or dhcp6:
+            hint = "it is kept; write 'link-local: [ipv6]', or switch off accept-ra and dhcp6"
+            message = "router advertisements and IPv6 leases need an IPv6 link-local address"
+            fields.problems.warning(fields.key_at("link-local"), fields.path_of("link-local"), message, hint)
+            local = (*local, 6)
+        else:
+            accept = False
     return link._replace(
         addresses=_addresses(fields),
         dhcp4=dhcp4,
         dhcp6=dhcp6,
         accept_ra=accept,
         ra_metric=dhcp6.route_metric if dhcp6 else None,
-        link_local=_link_local(fields),
+        link_local=local,
         routes=_gateways(fields) + _routes(fields),
         rules=_rules(fields, link.table),
         dns=values.servers(nameservers, "addresses") if nameservers else (),

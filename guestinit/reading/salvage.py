@@ -22,13 +22,14 @@ ACCESS = (
 MOST_BLOCKS = 50
 
 _KEYS = ("ssh_authorized_keys", "ssh-authorized-keys")
-_LIST = re.compile(r"(?P<indent>[ ]*(?:-[ ]+)?)ssh[_-]authorized[_-]keys[ ]*:[ \t]*(?:#.*)?")
-_ITEM = re.compile(r"(?P<indent>[ ]*)-[ \t]+(?P<text>[^\s'\"|>&*!{\[].*)")
-_PUBLIC_KEY = re.compile(r"(?:^|\s)(?:ssh-|ecdsa-sha2-|sk-ssh-|sk-ecdsa-)[\w.@-]+\s+AAAA")
-_BLOCK_TEXT = re.compile(r"(?:.*[\s:-])?[|>][-+0-9]*[ \t]*(?:#.*)?")
+# Compiled when they are needed: a document that is right needs none of them.
+_LIST = r"(?P<indent>[ ]*(?:-[ ]+)?)ssh[_-]authorized[_-]keys[ ]*:[ \t]*(?:#.*)?"
+_ITEM = r"(?P<indent>[ ]*)-[ \t]+(?P<text>[^\s'\"|>&*!{\[].*)"
+_PUBLIC_KEY = r"(?:^|\s)(?:ssh-|ecdsa-sha2-|sk-ssh-|sk-ecdsa-)[\w.@-]+\s+AAAA"
+_BLOCK_TEXT = r"(?:.*[\s:-])?[|>][-+0-9]*[ \t]*(?:#.*)?"
 # What begins in the first column and does not belong to what stands above, as comments, list items and brackets do.
-_COLUMN_ONE = re.compile(r"(?m)^(?:---|\.\.\.|[^\s#\-\]}])")
-_TOP_LEVEL = re.compile(r"(?P<quote>['\"]?)(?P<name>[A-Za-z_][\w-]*)(?P=quote)[ \t]*:(?:\s|$)")
+_COLUMN_ONE = r"(?m)^(?:---|\.\.\.|[^\s#\-\]}])"
+_TOP_LEVEL = r"(?P<quote>['\"]?)(?P<name>[A-Za-z_][\w-]*)(?P=quote)[ \t]*:(?:\s|$)"
 
 
 def read(text: str, label: str, problems: Problems) -> Value | None:
@@ -70,18 +71,18 @@ def quote_keys(text: str) -> tuple[str, list[int]]:
         indent = len(line) - len(line.lstrip(" "))
         if not line.strip() or (block is not None and indent > block):
             continue
-        block = indent if _BLOCK_TEXT.fullmatch(line) else None
-        begins = _LIST.fullmatch(line)
+        block = indent if re.fullmatch(_BLOCK_TEXT, line) else None
+        begins = re.fullmatch(_LIST, line)
         if begins:
             inside = len(begins["indent"])
             continue
-        item = _ITEM.fullmatch(line.rstrip())
+        item = re.fullmatch(_ITEM, line.rstrip())
         if inside is None or not item or indent < inside:
             if not line.lstrip().startswith(("#", "-")) or indent < (inside or 0):
                 inside = None
             continue
         key = item["text"]
-        if _PUBLIC_KEY.search(key) and (": " in key or ":\t" in key or key.endswith(":")):
+        if re.search(_PUBLIC_KEY, key) and (": " in key or ":\t" in key or key.endswith(":")):
             quoted = key.replace("'", "''")
             lines[index] = f"{line[: item.start('text')]}'{quoted}'"
             changed.append(index + 1)
@@ -104,7 +105,7 @@ def _access_blocks(text: str) -> list[tuple[int, int]]:
     blocks: list[tuple[int, int]] = []
     open_at: int | None = None
     nothing_yet = True
-    for begin in _COLUMN_ONE.finditer(text):
+    for begin in re.finditer(_COLUMN_ONE, text):
         if open_at is not None:
             blocks.append((open_at, begin.start()))
             open_at = None
@@ -112,7 +113,7 @@ def _access_blocks(text: str) -> list[tuple[int, int]]:
         if len(blocks) == MOST_BLOCKS or (separator and not nothing_yet):
             break
         nothing_yet = False
-        match = _TOP_LEVEL.match(text, begin.start())
+        match = re.compile(_TOP_LEVEL).match(text, begin.start())
         if match and match["name"] in ACCESS:
             open_at = begin.start()
     if open_at is not None:
@@ -143,7 +144,7 @@ def _joined(item: Value, problems: Problems) -> Value:
     if item.kind != MAP or len(item.pairs) != 1:
         return item
     name, content = item.pairs[0]
-    if content.kind != SCALAR or not _PUBLIC_KEY.search(name.text):
+    if content.kind != SCALAR or not re.search(_PUBLIC_KEY, name.text):
         return item
     _note_key(item.at, problems)
     return Value(SCALAR, item.at, f"{name.text}: {content.text}".strip(), plain=False)

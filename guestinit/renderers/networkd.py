@@ -84,7 +84,7 @@ def render(network: Network, nics: tuple[Nic, ...], problems: Problems) -> tuple
             name_file = link_file(link, ids[link.name], wake_on_lan=True)
             found += [name_file] if name_file else []
         elif link.kind != LOOPBACK:
-            found.append(Rendered(base + ".netdev", _netdev(link), 0o644, link.at, link.name))
+            found.append(Rendered(base + ".netdev", _netdev(link, problems), 0o644, link.at, link.name))
         content = _content(link, owners.get(link.name), vlans.get(link.name, []), problems)
         found.append(Rendered(base + ".network", content, 0o644, link.at, link.name))
     return tuple(found)
@@ -226,7 +226,7 @@ def _dhcp4(link: Link) -> Section | None:
     section.set("UseDNS", dhcp.use_dns)
     section.set("UseDomains", _domains(dhcp.use_domains))
     section.set("UseRoutes", dhcp.use_routes)
-    section.set("UseMTU", dhcp.use_mtu is not False)
+    section.set("UseMTU", dhcp.use_mtu is not False if link.mtu is None else None)
     section.set("UseNTP", dhcp.use_ntp)
     section.set("UseHostname", dhcp.use_hostname)
     section.set("SendHostname", dhcp.send_hostname)
@@ -281,7 +281,7 @@ def _port(link: Link, bridge: Link) -> Section:
     return section
 
 
-def _netdev(link: Link) -> bytes:
+def _netdev(link: Link, problems: Problems) -> bytes:
     """One .netdev file."""
     device = Section("NetDev")
     device.set("Name", link.name)
@@ -297,6 +297,10 @@ def _netdev(link: Link) -> bytes:
     elif link.kind in (BOND, BRIDGE):
         section = Section("Bond" if link.kind == BOND else "Bridge")
         parameters = dict(link.parameters)
+        if parameters.get("xmit_hash_policy") == "vlan+srcmac":
+            message = "systemd-networkd has no xmit_hash_policy vlan+srcmac"
+            problems.error(link.at, link.path, message, "the kernel's default is used")
+            del parameters["xmit_hash_policy"]
         for name, theirs, unit in _BOND if link.kind == BOND else _BRIDGE:
             value = parameters.get(name)
             if value is not None:

@@ -6,7 +6,6 @@ the highest priority, and keeps away from what Debian's /etc/network/interfaces 
 
 from __future__ import annotations
 
-import fnmatch
 from collections.abc import Iterator
 from typing import NamedTuple, Optional
 
@@ -82,6 +81,8 @@ def _networkd_matches(text: str, nic: Nic) -> bool:
         if not inside or not sign or line[:1] in "#;":
             continue
         if key == "Name":
+            import fnmatch  # delayed: few images have such a file
+
             if not any(fnmatch.fnmatchcase(nic.name, glob) for glob in value.split()):
                 return False
         elif key in ("MACAddress", "PermanentMACAddress"):

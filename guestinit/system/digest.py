@@ -2,10 +2,12 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable
-
 # hashlib would cost 2.6 ms of the unchanged boot and add nothing: it is a wrapper of this.
 from _blake2 import blake2b
+
+TYPE_CHECKING = False  # as typing has it, whose import alone costs 4 ms
+if TYPE_CHECKING:
+    from collections.abc import Iterable
 
 
 def keyed(key: bytes, parts: Iterable[bytes]) -> str:

@@ -54,14 +54,14 @@ def matching(labels: Iterable[str], wanted: str) -> str:
     return ""
 
 
-def volumes(root: str = "") -> tuple[list[Volume], list[str]]:
+def volumes(root: str = "", limit: float = ALL_LIMIT) -> tuple[list[Volume], list[str]]:
     """All iso9660 and vfat volumes in the order of `rank`, and why a drive could not be looked at, a line each."""
     devices = sorted(_candidates(root), key=rank)
     if not devices:
         return [], []
     nodes = [f"{root}/dev/{name}" for name, _ in devices]
     reasons: list[str] = []
-    found = _probe(nodes, ALL_LIMIT)
+    found = _probe(nodes, limit)
     if found is None:
         # One of them hangs, and which one is not known: each by itself.
         found = {}
@@ -171,7 +171,7 @@ def read_volume(device: str, file_system: str, names: Sequence[str]) -> tuple[di
     try:
         os.makedirs(point, 0o700, exist_ok=True)
     except OSError as error:
-        return {}, f"{point}: {error.strerror}"
+        return {}, f"{point}: {error.strerror}" + ("; only root can mount it" if os.geteuid() else "")
     try:
         code, text = run(("mount", "-t", file_system, "-o", "ro,nodev,nosuid,noexec", device, point), MOUNT_LIMIT)
         if code is None:
@@ -359,4 +359,4 @@ def _text(path: str) -> str:
 def _last_line(text: str) -> str:
     """mount(8) ends with a hint on dmesg(1); what happened stands before it."""
     lines = [line.strip() for line in text.splitlines() if line.strip() and "dmesg" not in line]
-    return lines[-1] if lines else ""
+    return lines[-1].rstrip(".") if lines else ""

@@ -31,6 +31,10 @@ if TYPE_CHECKING:
     from guestinit.system.system import System
 
 
+# In the journal: failed, but what only needs the thing to exist can go on (a user whose uid differs).
+USABLE = "failed, usable"
+
+
 def due(plan: Iterable[Step], identity: Identity) -> tuple[Step, ...]:
     """The steps that this kind of boot is about."""
     if identity.kind == NO_SEED:
@@ -114,17 +118,17 @@ def apply(
 def to_be_tried_again(steps: Iterable[Step], system: System) -> bool:
     """Whether something failed in this run, in whichever stage, that the next boot has to try again."""
     return any(
-        system.state.journal.result(step.id) == FAILED and not _must_not_repeat(step)
+        system.state.journal.result(step.id) in (FAILED, USABLE) and not _must_not_repeat(step)
         for step in steps
         if step.frequency != EVERY_BOOT
     )
 
 
 def _failed_needs(step: Step, system: System, outcomes: list[Outcome]) -> str:
-    results = {outcome.change.step.id: outcome.result for outcome in outcomes}
+    """The first step that this one needs and cannot have; the journal knows those of earlier stages too."""
+    skipped = {outcome.change.step.id for outcome in outcomes if outcome.result == SKIPPED}
     for need in step.needs:
-        result = results.get(need) or system.state.journal.result(need)
-        if result in (FAILED, SKIPPED, INTERRUPTED):
+        if need in skipped or system.state.journal.result(need) in (FAILED, INTERRUPTED):
             return need
     return ""
 
@@ -132,7 +136,7 @@ def _failed_needs(step: Step, system: System, outcomes: list[Outcome]) -> str:
 def _act(step: Step, change: Change, system: System, applied: Applied) -> Outcome:
     system.state.journal.begin(step.id)
     start = time.monotonic()
-    result, message, code = OK, "", None
+    result, message, code, ending = OK, "", None, ""
     try:
         done = kinds.apply(change, system)
         message, code = done.message, done.code
@@ -144,12 +148,13 @@ def _act(step: Step, change: Change, system: System, applied: Applied) -> Outcom
                 result, message = FAILED, "applied, but the machine still differs" + _words(left)
     except Failed as failure:
         result, message, code = FAILED, failure.message, failure.code
+        ending = USABLE if failure.usable else FAILED
     except OSError as error:
         result, message = FAILED, f"{error.strerror}: {error.filename}" if error.filename else str(error.strerror)
     if step.frequency == ONCE and (result == OK or _must_not_repeat(step)):
         system.state.record_done(step, result, code)
         system.state.save()
-    system.state.journal.complete(step.id, result)
+    system.state.journal.complete(step.id, ending or result)
     return Outcome(change, result, message, time.monotonic() - start, code)
 
 

@@ -8,6 +8,7 @@ from typing import TYPE_CHECKING
 from guestinit import distros
 from guestinit.model.facts import ASKED, Distro, Facts, Nic
 from guestinit.model.identity import Identity
+from guestinit.system import network_facts
 from guestinit.system.failed import Failed
 
 if TYPE_CHECKING:
@@ -57,6 +58,8 @@ def gather(system: System, identity: Identity, image: Image) -> Facts:
         hostname=_read_hostname(system),
         architecture=_find_architecture(system),
         options=image.options,
+        resolver=network_facts.find_resolver(system.root),
+        network_files=network_facts.find_network_files(system.root),
     )
 
 
@@ -107,6 +110,13 @@ def _find_architecture(system: System) -> str:
 
 
 # the network
+
+
+def await_nics(system: System, macs: set[str]) -> None:
+    """Wait for interfaces with these MACs until udev has nothing left to do, at most 10 s."""
+    if macs <= {nic.mac for nic in find_nics(system)} or not system.root.exists("/run/udev/control"):
+        return
+    system.process.run(("udevadm", "settle", "--timeout=10"), timeout=15)
 
 
 def find_nics(system: System) -> tuple[Nic, ...]:

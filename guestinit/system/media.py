@@ -35,7 +35,7 @@ class Look(NamedTuple):
     """One look at all drives."""
 
     volumes: tuple[Volume, ...]  # in the order in which they are to be tried (drive.rank)
-    unread: tuple[str, ...] = ()  # drives that could not be looked at, "sr0: No medium found"
+    unread: tuple[str, ...] = ()  # drives that did not answer, "sr0: no answer within 2 s"
 
 
 class Contents(NamedTuple):
@@ -54,10 +54,13 @@ class Media:
         volumes, reasons = drive.volumes()
         return Look(tuple(Volume(*volume) for volume in volumes), tuple(reasons))
 
-    def explain(self) -> tuple[str, ...]:
-        """Optical drives that show nothing, and why: asked only when no seed was found."""
-        words = [(node.rpartition("/")[2], drive.complaint(node)) for node in drive.optical_drives()]
-        return tuple(f"{name}: {word}" for name, word in words if word)
+    def explain(self, look: Look) -> tuple[str, ...]:
+        """Why drives showed nothing in a look, "sr0: No medium found": asked only when there is no seed."""
+        # One that did not answer blkid would not answer us, and we have no time limit here.
+        answered = {line.partition(":")[0] for line in look.unread} | {volume.name for volume in look.volumes}
+        nodes = [(node.rpartition("/dev/")[2], node) for node in drive.optical_drives()]
+        words = [(name, drive.complaint(node)) for name, node in nodes if name not in answered]
+        return look.unread + tuple(f"{name}: {word}" for name, word in words if word)
 
     def arrivals(self, announced: bool) -> Iterator[None]:
         """Wait for drives by the rule of `udev.arrivals`; look again each time this yields."""

@@ -6,6 +6,7 @@ Python's `pwd` and `grp` ask the host, which is the wrong machine for a mounted 
 
 from __future__ import annotations
 
+import functools
 from typing import TYPE_CHECKING, NamedTuple, Optional
 
 if TYPE_CHECKING:
@@ -118,11 +119,12 @@ def read(root: Root) -> Accounts:
         shadow = root.read("/etc/shadow")
     except PermissionError:
         shadow = None  # a dry run of an ordinary user
-    return Accounts(
-        users=parse_passwd(root.read("/etc/passwd") or b""),
-        groups=parse_group(root.read("/etc/group") or b""),
-        shadow=None if shadow is None else parse_shadow(shadow),
-    )
+    return _parse(root.read("/etc/passwd") or b"", root.read("/etc/group") or b"", shadow)
+
+
+@functools.lru_cache(maxsize=1)  # every step asks, and most of them change no account
+def _parse(passwd: bytes, group: bytes, shadow: Optional[bytes]) -> Accounts:
+    return Accounts(parse_passwd(passwd), parse_group(group), None if shadow is None else parse_shadow(shadow))
 
 
 def parse_passwd(content: bytes) -> dict[str, PasswdEntry]:

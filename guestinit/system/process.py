@@ -87,6 +87,8 @@ class Process:
             return Finished(NOT_FOUND, f"{argv[0]}: no such program", time.monotonic() - start)
         except OSError as error:
             return Finished(NOT_EXECUTABLE, f"{argv[0]}: {error.strerror}", time.monotonic() - start)
+        except ValueError:  # a NUL, or a text that cannot be encoded
+            return Finished(NOT_EXECUTABLE, "an argument that no program can be given", time.monotonic() - start)
         watch = _Watch(process, stdin or b"", start, timeout)
         watch.slow = self._slow
         watch.slow_after = self._slow_after

@@ -31,17 +31,30 @@ VERSION = 1
 
 
 class State:
-    """The memory of one root."""
+    """The memory of one root. It is read when it is first asked for: `guestinit status` and `check` may not look into it."""
+
+    root: Root
+    done: dict[str, dict[str, Any]]
+    lines: dict[str, list[str]]
+    written: list[str]
+    settled: Optional[Settled]
+    journal: Journal
 
     def __init__(self, root: Root) -> None:
         self.root = root
         self._key = b""
+
+    def __getattr__(self, name: str) -> Any:
+        # Only called for what is not there yet: the first access to a part of the memory.
+        if name not in ("done", "lines", "written", "settled", "journal"):
+            raise AttributeError(name)
         memory = self._load("memory.json")
-        self.done: dict[str, dict[str, Any]] = memory.get("done", {})
-        self.lines: dict[str, list[str]] = memory.get("lines", {})
-        self.written: list[str] = memory.get("written", [])
+        self.done = memory.get("done", {})
+        self.lines = memory.get("lines", {})
+        self.written = memory.get("written", [])
         self.settled = _settled(self._load("settled.json"))
-        self.journal = Journal(root, DIRECTORY + "/journal")
+        self.journal = Journal(self.root, DIRECTORY + "/journal")
+        return getattr(self, name)
 
     # digests
 
@@ -112,7 +125,7 @@ class State:
     def save(self) -> None:
         """Write the memory to disk."""
         memory = {"version": VERSION, "done": self.done, "lines": self.lines, "written": self.written}
-        self._store("memory.json", json.dumps(memory, indent=1, sort_keys=True).encode())
+        self._store("memory.json", json.dumps(memory, sort_keys=True).encode())
 
     def begin(self, seed: Seed, run: Settled) -> None:
         """A run begins: keep its input for later stages and for a resume, then say so in the journal."""

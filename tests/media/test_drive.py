@@ -115,6 +115,13 @@ def test_a_drive_that_cannot_be_read_does_not_hide_the_others(machine: Machine, 
     assert [drive.complaint(node) for node in drive.optical_drives(str(machine.path))] == ["", "Is a directory"]
 
 
+def test_when_all_drives_together_take_too_long_each_is_asked_alone(machine: Machine, make_iso: MakeIso) -> None:
+    machine.add("sr0", make_iso("-R"))
+    machine.add("vda")
+    assert drive.volumes(str(machine.path), limit=0) == drive.volumes(str(machine.path))
+    assert len(drive.volumes(str(machine.path))[0]) == 1
+
+
 # the names of files
 
 

@@ -289,7 +289,8 @@ def test_no_sudo(value: str) -> None:
 
 PIECES = (
     "ALL", "=", "(ALL)", "(", ")", " ", "\t", "NOPASSWD:", "/bin/ls", " -l", ",", "!", "(root:wheel)", "(%adm)",
-    "(#1000)", "SETENV: ", "TYPE=sysadm_t ", "sudoedit /etc/x", "\\:", "\\,", "\\=", "*", "$", "FOO", "host1", "10.0.0.0",
+    "(#1000)", "SETENV: ", "TYPE=sysadm_t ", "sudoedit /etc/x", "\\:", "\\,", "\\=", "*", "$",
+    "FOO", "host1", "10.0.0.0",
     ' ""', "/",
     "{", "&", ";", "<", "|", "'", "%", "@", "+", "#", "^", ":", '"', "[", "]",
 )  # fmt: skip

@@ -143,7 +143,7 @@ def test_a_text_that_is_too_long_for_an_argument_goes_through_a_file() -> None:
 
 
 def test_scripts_of_user_data() -> None:
-    found = list(runcmd.script_steps([("user-data", "#!/bin/sh\nid\n"), ("user-data:part-2", "#!/usr/bin/python3\n")]))
+    found = list(runcmd.script_steps([("user-data", b"#!/bin/sh\nid\n"), ("user-data:part-2", b"#!/usr/bin/python3\n")]))
     assert [step.id for step in found] == [
         "file:/var/lib/guestinit/scripts/part-001", "command:script.1",
         "file:/var/lib/guestinit/scripts/part-002", "command:script.2",
@@ -155,5 +155,5 @@ def test_scripts_of_user_data() -> None:
     assert (found[1].needs, found[1].stage, found[1].frequency, found[1].basis) == (
         (found[0].id,), FINAL, ONCE, Secret("#!/bin/sh\nid\n")
     )  # fmt: skip
-    stop = list(runcmd.script_steps([("a", "#!a"), ("b", "#!b")], facts(options=(("commands.on_failure", "stop"),))))
+    stop = list(runcmd.script_steps([("a", b"#!a"), ("b", b"#!b")], facts(options=(("commands.on_failure", "stop"),))))
     assert stop[3].needs == (stop[2].id, "command:script.1")

@@ -8,7 +8,7 @@ from guestinit import renderers
 from guestinit.model.facts import Nic
 from guestinit.model.network import Network, Rendered
 from guestinit.model.problem import Problem, Problems
-from guestinit.reading import network_config, yaml_document
+from guestinit.reading import network_config
 
 RENDERERS = ("networkd", "network-manager")
 # Where each kind of file belongs, and who may read it.
@@ -24,8 +24,7 @@ PLACES = {
 def read(text: str) -> tuple[Optional[Network], list[Problem]]:
     """The model of a text, and what is wrong with it."""
     problems = Problems()
-    value = yaml_document.parse(text, "network-config", problems)
-    return network_config.read(value, problems), problems.found
+    return network_config.read_text(text, "network-config", problems), problems.found
 
 
 def configured(text: str) -> Network:

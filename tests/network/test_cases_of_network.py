@@ -82,4 +82,4 @@ def test_case(case: str) -> None:
 
 def test_there_are_cases_for_every_source() -> None:
     found = {name.split("-")[0] for name in names()}
-    assert {"proxmox", "mac", "v1", "v2", "disabled", "empty", "absent", "refused"} <= found
+    assert {"proxmox", "mac", "v1", "v2", "disabled", "empty", "absent", "refused", "openstack", "eni"} <= found

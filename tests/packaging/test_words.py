@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import argparse
+import re
 import shutil
 import subprocess
 from collections.abc import Iterator
@@ -11,6 +12,8 @@ from pathlib import Path
 import pytest
 
 from guestinit import cli, modules
+from guestinit.model.problem import Problems
+from guestinit.reading import image
 from tests.packaging.conftest import TOP, need
 
 BASH = TOP / "packaging/completions/guestinit.bash"
@@ -90,3 +93,25 @@ def test_bash_offers_exactly_the_options_of_each_verb(words: tuple[str, ...]) ->
 def test_the_shell_can_read_it(shell: str, path: Path) -> None:
     need(shutil.which(shell) is not None, f"{shell} is needed")
     subprocess.run([shell, "-n", str(path)], check=True)
+
+
+def test_every_line_of_the_shipped_image_configuration_is_valid() -> None:
+    """It is all comments; with the "#" of each setting taken away it has to be what guestinit reads."""
+    text = (TOP / "packaging/guestinit.yaml").read_text()
+    settings = re.sub(r"^#(?! )", "", text, flags=re.MULTILINE).encode()
+
+    class Root:
+        def read(self, path: str) -> bytes | None:
+            return settings if path == image.FILE else None
+
+        def listdir(self, path: str) -> list[str]:
+            return []
+
+    problems = Problems()
+    found = image.load(Root(), problems)
+    assert problems.found == []
+    assert image.Image() != found
+    keys = [key.name for key in image.KEYS + image.DEFAULT_USER_KEYS + image.NETWORK_KEYS]
+    keys += [key.name for key in image.REPORT_KEYS + image.COMMANDS_KEYS]
+    page = (TOP / "docs/man/guestinit.yaml.5").read_text().replace("\\-", "-")
+    assert [key for key in keys if key not in page] == []

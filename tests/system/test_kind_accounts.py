@@ -5,6 +5,8 @@ from __future__ import annotations
 import os
 import shutil
 import stat
+import subprocess
+import time
 from pathlib import Path
 
 import pytest
@@ -137,6 +139,8 @@ def test_a_tool_that_refuses_says_why(tree: Path) -> None:
     with pytest.raises(Failed, match=r"useradd: .*UID 0 is not unique") as caught:
         kinds.apply(look(User("alice", uid=0), tools(tree)), tools(tree))
     assert caught.value.code == 4
+    add_user(tree, "bob", 1001)
+    assert "is no date" in look(User("bob", expires="soon"), tools(tree)).note
     with pytest.raises(Failed, match="is no date"):
         kinds.apply(look(User("alice", expires="2031-02-30"), tools(tree)), tools(tree))
 
@@ -192,12 +196,12 @@ def test_dead_locks_do_not_stop_the_tools(tree: Path, content: bytes) -> None:
 
 
 def test_a_lock_that_is_held_stays(tree: Path) -> None:
-    import subprocess
-
     tool = tree / "vipw"
     tool.symlink_to("/bin/sleep")
     holder = subprocess.Popen([str(tool), "60"])
     try:
+        while Path(f"/proc/{holder.pid}/comm").read_text() != "vipw\n":
+            time.sleep(0.01)  # the kernel names it a little later than it closes what Popen waits for
         (tree / "etc/passwd.lock").write_text(str(holder.pid))
         shadow.prepare(tools(tree))
         assert (tree / "etc/passwd.lock").exists()

@@ -1,13 +1,12 @@
 from __future__ import annotations
 
-import os
 import subprocess
 import sys
 import time
 from pathlib import Path
 
 import pytest
-from machine import FakeProcess, as_root, look, machine
+from machine import FakeProcess, look, machine
 
 from guestinit.model.action import Command
 from guestinit.model.plan import LEFT, RUN, UNCHANGED
@@ -153,17 +152,3 @@ def test_a_lock_that_never_comes_free_is_a_failure(tmp_path: Path, monkeypatch: 
         kinds.apply(look(sh("true", locks=("/lock",)), system(tmp_path)), system(tmp_path))
     holder.wait()
     holder.stdout.close()
-
-
-@as_root
-def test_a_real_chroot(tmp_path: Path) -> None:
-    """The programs of the other root, not ours."""
-    busybox = next((path for path in ("/bin/busybox", "/usr/bin/busybox") if os.path.exists(path)), "")
-    if not busybox:
-        pytest.skip("needs a static busybox")
-    (tmp_path / "bin").mkdir()
-    (tmp_path / "bin/sh").write_bytes(Path(busybox).read_bytes())
-    (tmp_path / "bin/sh").chmod(0o755)
-    action = Command(("/bin/sh", "-c", "echo $0 > /inside"), "x", needs_live=False)
-    kinds.apply(look(action, machine(tmp_path, Process(), live=False)), machine(tmp_path, Process(), live=False))
-    assert (tmp_path / "inside").exists()

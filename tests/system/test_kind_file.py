@@ -135,6 +135,18 @@ def test_what_is_in_the_way_is_named(tree: Path) -> None:
         kinds.apply(look(File("/etc/passwd/x", b"x"), machine(tree)), machine(tree))
 
 
+def test_text_that_no_disk_can_hold(tree: Path) -> None:
+    for action in (
+        Lines("/etc/x", ("a\ud800",)), Lines("/etc/hosts", ("a\ud800",)), File("/etc/\ud800", b"x"),
+        File("/etc/a\0b", b"x"),
+    ):  # fmt: skip
+        (tree / "etc/hosts").write_text("x")
+        change = look(action, machine(tree))
+        with pytest.raises(Failed):
+            kinds.apply(change, machine(tree))
+    assert (tree / "etc/hosts").read_text() == "x"
+
+
 def test_looking_touches_nothing(tree: Path) -> None:
     before = snapshot(tree)
     system = machine(tree, writable=False)

@@ -202,7 +202,7 @@ def test_failures(tree: Path) -> None:
     put(tree, GROWFS[1:], "")
     refused = Finished(1, "resize2fs 1.47\nresize2fs: Permission denied\nold_desc_blocks = 1\n", 0)
     process = FakeProcess({(GROWFS, "/"): Finished(1, "no", 0), ("resize2fs", "/dev/vda1"): refused})
-    with pytest.raises(Failed, match="^resize2fs: Permission denied$"):
+    with pytest.raises(Failed, match=r"^resize2fs: Permission denied$"):
         change = look(Grow("/", partition=False), machine(tree, process))
         kinds.apply(change, machine(tree, process))
 

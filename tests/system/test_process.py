@@ -23,6 +23,8 @@ def test_what_cannot_be_started_has_a_code_of_the_shell(tmp_path: Path) -> None:
     (tmp_path / "text").write_text("x")
     assert Process().run(("no-such-program-here",)).code == 127
     assert Process().run((str(tmp_path / "text"),)).code == 126
+    assert Process().run(("true", "a\0b")).code == 126
+    assert Process().run(("true", "\ud800")).code == 126
     assert "no such program" in Process().run(("/no/such",)).output
 
 

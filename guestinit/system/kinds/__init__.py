@@ -32,6 +32,10 @@ def observe(step: Step, system: System) -> Change:
         change: Change = rooms.one("system.kinds", KINDS[type(step.action)]).observe(step, system)
     except OSError as error:
         return Change(step, MODIFY, note=f"cannot be compared: {words(error)}")
+    except Failed as failure:
+        return Change(step, MODIFY, note=f"cannot be compared: {failure.message}")
+    except UnicodeError:
+        return Change(step, MODIFY, note="cannot be compared: its text cannot be written in UTF-8")
     return change
 
 
@@ -41,6 +45,8 @@ def apply(change: Change, system: System) -> Done:
         done: Done = rooms.one("system.kinds", KINDS[type(change.step.action)]).apply(change, system)
     except OSError as error:
         raise Failed(words(error)) from error
+    except UnicodeError:
+        raise Failed("its text cannot be written in UTF-8") from None  # the error itself would show the text
     return done
 
 

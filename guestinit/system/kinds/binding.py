@@ -44,7 +44,8 @@ def require_path(path: str, system: System) -> str:
 
         entry = passwd.read(system.root).users[path[1:].partition("/")[0]]
         if not system.root.exists(entry.home):
-            system.root.make_directory(entry.home, home.mode_of_homes(system.root), entry.uid, entry.gid)
+            mode = home.mode_of_homes(system.root) if entry.uid else 0o700
+            system.root.make_directory(entry.home, mode, entry.uid, entry.gid)
     return bound
 
 

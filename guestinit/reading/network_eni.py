@@ -1,0 +1,208 @@
+"""interfaces(5) text, as Proxmox VE's configdrive2, oVirt and old meta-data (`network-interfaces`) carry it.
+
+It is turned into network-config version 1, value by value with its place, and read as that. `_` and `-` are the same in
+the names of options. Commands (`up`, `post-up`, ...) are not run, which is said.
+"""
+
+from __future__ import annotations
+
+from guestinit.model.network import BOND, BRIDGE, LOOPBACK, PHYSICAL, VLAN, Network
+from guestinit.model.problem import Position, Problems
+from guestinit.model.value import LIST, MAP, SCALAR, Value
+from guestinit.reading import network_v1
+
+_AUTOMATIC = ("auto", "allow-auto", "allow-hotplug")
+_STANZAS = (*_AUTOMATIC, "iface", "mapping", "source", "source-directory", "no-auto-down", "rename")
+_METHODS = {
+    ("inet", "loopback"): "loopback",
+    ("inet", "dhcp"): "dhcp4",
+    ("inet", "static"): "static",
+    ("inet", "manual"): "manual",
+    ("inet", "none"): "manual",  # oVirt's word, which ifupdown does not know
+    ("inet6", "loopback"): "loopback",
+    ("inet6", "dhcp"): "dhcp6",
+    ("inet6", "auto"): "ipv6_slaac",
+    ("inet6", "static"): "static6",
+    ("inet6", "manual"): "manual",
+    ("inet6", "none"): "manual",
+}
+_OF_SUBNET = {
+    "address": "address", "netmask": "netmask", "gateway": "gateway", "metric": "metric",
+    "dns-nameservers": "dns_nameservers", "dns-nameserver": "dns_nameservers", "dns-search": "dns_search",
+    "dns-domain": "dns_search",
+}  # fmt: skip
+_COMMANDS = ("up", "pre-up", "post-up", "down", "pre-down", "post-down")
+_NOTHING = ("broadcast", "network", "scope", "autoconf", "dad-attempts", "dad-interval", "description")
+
+
+class _Interface:
+    """Everything that the stanzas of one interface say."""
+
+    def __init__(self, name: str, at: Position) -> None:
+        self.name = name
+        self.at = at
+        self.subnets: list[tuple[Position, list[tuple[str, Value]]]] = []
+        self.own: dict[str, Value] = {}  # options that are about the interface, not about one of its addresses
+
+
+def looks_like(text: str) -> bool:
+    """Whether a text is interfaces(5): its first line that says anything begins a stanza."""
+    for line in text.splitlines():
+        words = line.split()
+        if words and not words[0].startswith("#"):
+            return words[0] in _STANZAS and len(words) > 1 and not words[0].endswith(":")
+    return False
+
+
+def read(text: str, label: str, problems: Problems) -> Network | None:
+    """The model of a text; None if it has no interfaces."""
+    start = Position(label, 1, 1)
+    said = Problems()
+    interfaces, automatic = _parse(text, label, said)
+    masters: dict[str, list[Value]] = {}
+    for interface in interfaces.values():
+        master = interface.own.pop("bond-master", None)
+        if master is not None:
+            masters.setdefault(master.text, []).append(_word(interface.name, master.at))
+    config = [_item(each, automatic, masters.get(each.name, []), said) for each in interfaces.values()]
+    version1 = [("version", _word("1", start)), ("config", Value(LIST, start, items=tuple(config)))]
+    network = network_v1.read(_mapping(start, version1), said) if config else None
+    for problem in said.found:
+        # The path would be the translation's; the place in the text says it all.
+        problems.add(problem._replace(path="" if problem.path.startswith("config") else problem.path))
+    return network
+
+
+def _parse(text: str, label: str, problems: Problems) -> tuple[dict[str, _Interface], set[str]]:
+    interfaces: dict[str, _Interface] = {}
+    automatic: set[str] = set()
+    current: _Interface | None = None
+    for at, line in _lines(text, label):
+        words = line.split()
+        key = words[0].replace("_", "-")
+        if words[0] in _STANZAS:
+            current = None
+            if words[0] in _AUTOMATIC:
+                automatic.update(words[1:])
+            elif words[0] == "iface":
+                current = _begin(words, at, interfaces, problems)
+            elif words[0] != "no-auto-down":
+                problems.error(at, words[0], "not supported", "left out", len(words[0]))
+        elif current is None:
+            continue  # of a stanza that was left out
+        elif key in _COMMANDS:
+            problems.error(at, f"iface {current.name}", f"'{key}' commands are not run", "left out", len(key))
+        elif key in _NOTHING or len(words) < 2:
+            continue
+        else:
+            value = _word(" ".join(words[1:]), at)
+            if key in _OF_SUBNET:
+                current.subnets[-1][1].append((_OF_SUBNET[key], value))
+            else:
+                current.own[key] = value
+    return interfaces, automatic
+
+
+def _lines(text: str, label: str) -> list[tuple[Position, str]]:
+    """The lines that say something, continued ones joined."""
+    found: list[tuple[Position, str]] = []
+    joined = False
+    for number, line in enumerate(text.splitlines(), 1):
+        stripped = line.strip()
+        if not joined and (not stripped or stripped.startswith("#")):
+            continue
+        part = stripped[:-1].rstrip() if stripped.endswith("\\") else stripped
+        if joined and found:
+            found[-1] = (found[-1][0], f"{found[-1][1]} {part}".strip())
+        elif part:
+            found.append((Position(label, number, line.index(stripped) + 1), part))
+        joined = stripped.endswith("\\")
+    return found
+
+
+def _begin(words: list[str], at: Position, interfaces: dict[str, _Interface], problems: Problems) -> _Interface | None:
+    if len(words) < 4:
+        problems.error(at, "iface", "expected 'iface NAME inet|inet6 METHOD'", "this stanza is left out")
+        return None
+    name = words[1].partition(":")[0]  # eth0:1 is a second address of eth0
+    method = _METHODS.get((words[2], words[3]))
+    if method is None:
+        message = f"expected a method that gives addresses, got '{words[2]} {words[3]}'"
+        problems.error(at, f"iface {name}", message, "this stanza is left out")
+        return None
+    interface = interfaces.setdefault(name, _Interface(name, at))
+    interface.subnets.append((at, [("type", _word(method, at))]))
+    return interface
+
+
+def _item(interface: _Interface, automatic: set[str], members: list[Value], problems: Problems) -> Value:
+    """An interface as an item of version 1."""
+    own, at = interface.own, interface.at
+    pairs: list[tuple[str, Value]] = [("name", _word(interface.name, at))]
+    ports = own.pop("bridge-ports", None)
+    slaves = own.pop("bond-slaves", None) or own.pop("slaves", None)
+    below = own.pop("vlan-raw-device", None)
+    base, dot, tag = interface.name.rpartition(".")
+    kind = PHYSICAL
+    if interface.name == "lo":
+        kind = LOOPBACK
+    elif ports is not None:
+        kind = BRIDGE
+        pairs.append(("bridge_interfaces", _split(ports)))
+    elif slaves is not None or members or any(key.startswith("bond-") for key in own):
+        kind = BOND
+        listed = [each for each in (_split(slaves).items if slaves else ())] + members
+        unique = {each.text: each for each in listed}
+        pairs.append(("bond_interfaces", Value(LIST, at, items=tuple(unique.values()))))
+    elif below is not None or (dot and tag.isdecimal()):
+        kind = VLAN
+        number = tag if dot and tag.isdecimal() else "".join(each for each in interface.name if each.isdecimal())
+        pairs += [("vlan_link", below or _word(base, at)), ("vlan_id", _word(number, at))]
+    pairs.insert(0, ("type", _word(kind, at)))
+    parameters = {key: own.pop(key) for key in list(own) if kind in (BOND, BRIDGE) and key.startswith(f"{kind}-")}
+    if parameters:
+        pairs.append(("params", _mapping(at, list(parameters.items()))))
+    mtu, mac, accept_ra = own.pop("mtu", None), own.pop("hwaddress", None), own.pop("accept-ra", None)
+    if mtu is not None:
+        pairs.append(("mtu", mtu))
+    if mac is not None and kind != PHYSICAL:
+        # Of hardware it is an address to set; version 1 would take it for the one to look for.
+        pairs.append(("mac_address", _word(mac.text.split()[-1], mac.at)))
+        mac = None
+    if accept_ra is not None:
+        pairs.append(("accept-ra", _word("false" if accept_ra.text == "0" else "true", accept_ra.at)))
+    for name, value in (*own.items(), *((("hwaddress", mac),) if mac else ())):
+        problems.warning(value.at, f"iface {interface.name}", f"'{name}' is not supported", "it is ignored", len(name))
+    manual = interface.name not in automatic and interface.name != "lo" and not _is_part(interface, kind)
+    subnets = []
+    for place, given in interface.subnets:
+        merged = [*given, ("control", _word("manual", place))] if manual else given
+        subnets.append(_mapping(place, merged))
+    pairs.append(("subnets", Value(LIST, at, items=tuple(subnets))))
+    return _mapping(at, pairs)
+
+
+def _is_part(interface: _Interface, kind: str) -> bool:
+    """Members of bonds and bridges are often listed without `auto`: they come up with what they belong to."""
+    methods = [value.text for _, given in interface.subnets for name, value in given if name == "type"]
+    return kind == PHYSICAL and set(methods) <= {"manual"}
+
+
+def _split(value: Value) -> Value:
+    words = [word for word in value.text.split() if word not in ("none", "regex")]
+    return Value(LIST, value.at, items=tuple(_word(word, value.at) for word in words))
+
+
+def _word(text: str, at: Position) -> Value:
+    return Value(SCALAR, at, text, plain=False)
+
+
+def _mapping(at: Position, pairs: list[tuple[str, Value]]) -> Value:
+    """The last value of a key counts, except that lists of name servers add up."""
+    merged: dict[str, Value] = {}
+    for name, value in pairs:
+        before = merged.get(name)
+        if before is not None and name.startswith("dns_"):
+            value = before._replace(text=f"{before.text} {value.text}")
+        merged[name] = value
+    return Value(MAP, at, pairs=tuple((_word(name, at), value) for name, value in merged.items()))

@@ -1,0 +1,61 @@
+"""What the image has for its network already: who answers names, and which files configure interfaces."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING
+
+if TYPE_CHECKING:
+    from guestinit.system.root import Root
+
+_DIRECTORIES = (
+    ("/etc/systemd/network", ".network"),
+    ("/run/systemd/network", ".network"),
+    ("/etc/NetworkManager/system-connections", ".nmconnection"),
+    ("/etc/network/interfaces.d", ""),
+)
+_LONGEST = 64 * 1024
+# Of a file only what tells which interface it is for: connections may hold the password of a wireless network.
+_TELLING = (
+    "Name", "MACAddress", "PermanentMACAddress", "Driver", "Type", "Kind", "Path", "Property", "Host", "Virtualization",
+    "mac-address", "interface-name", "autoconnect-priority", "autoconnect",
+)  # fmt: skip
+_STANZAS = ("iface", "auto", "allow-hotplug")
+
+
+def find_resolver(root: Root) -> str:
+    """What /etc/resolv.conf is: a link to the file of "resolved", "network-manager" or "resolvconf", or a "file"."""
+    target = root.readlink("/etc/resolv.conf") or ""
+    for name, part in (
+        ("resolved", "systemd/resolve/"), ("network-manager", "NetworkManager/"), ("resolvconf", "resolvconf/"),
+    ):  # fmt: skip
+        if part in target:
+            return name
+    return "file"
+
+
+def find_network_files(root: Root) -> tuple[tuple[str, str], ...]:
+    """The path of each file that configures interfaces, with the lines that tell which."""
+    paths = ["/etc/network/interfaces"]
+    for directory, suffix in _DIRECTORIES:
+        try:
+            paths += [f"{directory}/{name}" for name in root.listdir(directory) if name.endswith(suffix)]
+        except PermissionError:
+            continue  # a dry run that is not root's
+    found = []
+    for path in paths:
+        try:
+            content = root.read(path)
+        except OSError:
+            continue  # a directory, or again not root's
+        if content is not None and len(content) <= _LONGEST:
+            found.append((path, _telling(content.decode("utf-8", "replace"))))
+    return tuple(found)
+
+
+def _telling(text: str) -> str:
+    lines = []
+    for line in text.splitlines():
+        line = line.strip()
+        if line.startswith("[") or line.partition("=")[0].strip() in _TELLING or line.split(" ")[0] in _STANZAS:
+            lines.append(line)
+    return "".join(line + "\n" for line in lines)

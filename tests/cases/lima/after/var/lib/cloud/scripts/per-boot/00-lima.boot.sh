@@ -1,0 +1,4 @@
+#!/bin/sh
+set -eu
+LIMA_CIDATA_MNT="/mnt/lima-cidata"
+exec "$LIMA_CIDATA_MNT"/boot.sh

@@ -1,0 +1,210 @@
+"""What is planned for the network, by what the seed says and what the machine is."""
+
+from __future__ import annotations
+
+from typing import Any, Optional, Union
+
+import pytest
+
+from guestinit.model.accounts import Accounts
+from guestinit.model.action import Absence, Command, File, Step
+from guestinit.model.facts import DefaultUser, Distro, Facts, Nic
+from guestinit.model.fields import Fields
+from guestinit.model.identity import Identity
+from guestinit.model.problem import Position, Problem, Problems
+from guestinit.model.seed import MetaData
+from guestinit.model.value import MAP, Value
+from guestinit.modules import network as module
+from tests.network import documents
+
+MAC = "bc:24:11:0a:1b:2c"
+STATIC = f"""\
+version: 1
+config:
+- {{type: physical, name: eth0, mac_address: '{MAC}',
+   subnets: [{{type: static, address: 10.0.0.5/24, gateway: 10.0.0.1}}]}}
+- {{type: nameserver, address: [10.0.0.53], search: [example.test]}}
+"""
+LEASE = f"""\
+version: 1
+config:
+- {{type: physical, name: eth0, mac_address: '{MAC}', subnets: [{{type: dhcp4}}]}}
+"""
+NETWORK_FILE = "/etc/systemd/network/10-guestinit-eth0.network"
+PROFILE = "/etc/NetworkManager/system-connections/guestinit-eth0.nmconnection"
+DEBIAN = Distro("debian", DefaultUser("debian"), "sudo", "apt", "ssh.service", "/etc/default/locale", True)
+NEW = Identity("new", "nothing settled here", "i-1")
+RECONFIGURED = Identity("reconfigured", "other content", "i-1")
+
+
+def facts(renderer: str = "networkd", **fields: Any) -> Facts:
+    nics = (Nic("lo", "00:00:00:00:00:00"), Nic("ens18", MAC))
+    base = Facts(DEBIAN, NEW, True, renderer, nics=nics, resolver="resolved")
+    return base._replace(**fields)
+
+
+def plan(text: Optional[str], here: Facts) -> tuple[list[Step], list[Problem]]:
+    network = None if text is None else documents.read(text)[0]
+    fields = Fields(Value(MAP, Position("user-data", 1, 1)), "", module.KEYS, Problems(), check=False)
+    section = module.read(fields, MetaData("i-1", True, network=network))
+    planned: list[Union[Step, Problem]] = list(module.plan(section, here, Accounts()))
+    steps = [each for each in planned if isinstance(each, Step)]
+    assert all(step.module == "network" and step.vital and step.stage == "local" for step in steps)
+    assert len({step.id for step in steps}) == len(steps)
+    return steps, [each for each in planned if isinstance(each, Problem)]
+
+
+def ids(text: Optional[str], here: Facts) -> list[str]:
+    steps, problems = plan(text, here)
+    assert [str(problem) for problem in problems] == []
+    return [step.id for step in steps]
+
+
+def test_networkd() -> None:
+    steps, problems = plan(STATIC, facts())
+    assert problems == []
+    assert [step.id for step in steps] == [f"file:{NETWORK_FILE}", "command:networkctl reload"]
+    written, reload = steps
+    assert isinstance(written.action, File)
+    assert (written.action.path, written.action.mode) == (NETWORK_FILE, 0o644)
+    assert b"Address=10.0.0.5/24\n" in bytes(written.action.content)  # type: ignore[arg-type]
+    assert str(written.because) == "network-config:3:3"
+    assert isinstance(reload.action, Command)
+    assert reload.action.argv == ("networkctl", "reload")
+    assert (reload.when_changed, reload.action.unit_active) == ((written.id,), "systemd-networkd.service")
+    assert reload.action.may_repeat and reload.action.timeout
+
+
+def test_network_manager_brings_up_what_changed_and_does_not_wait() -> None:
+    steps, problems = plan(STATIC, facts("network-manager", resolver="file"))
+    assert problems == []
+    written, reload, up = steps
+    assert isinstance(written.action, File)
+    assert (written.action.path, written.action.mode) == (PROFILE, 0o600)
+    assert [step.id for step in (reload, up)] == [
+        "command:nmcli connection reload", "command:nmcli connection up guestinit-eth0",
+    ]  # fmt: skip
+    assert isinstance(up.action, Command)
+    uuid = next(line[5:] for line in written.action.content.decode().splitlines() if line.startswith("uuid="))  # type: ignore[union-attr]
+    assert up.action.argv == ("nmcli", "--wait", "0", "connection", "up", "uuid", uuid)
+    assert up.when_changed == (written.id,)
+    assert up.action.unit_active == "NetworkManager.service"
+
+
+def test_without_resolved_the_servers_stand_in_resolv_conf() -> None:
+    steps, _ = plan(STATIC, facts(resolver="file"))
+    files = {step.action.path: step.action.content for step in steps if isinstance(step.action, File)}
+    assert list(files) == [NETWORK_FILE, "/etc/resolv.conf"]
+    assert bytes(files["/etc/resolv.conf"]).decode().splitlines()[1:] == [  # type: ignore[arg-type]
+        "nameserver 10.0.0.53", "search example.test",
+    ]  # fmt: skip
+    assert ids(LEASE, facts(resolver="file")) == [f"file:{NETWORK_FILE}", "command:networkctl reload"]
+
+
+def test_only_name_servers() -> None:
+    text = "version: 1\nconfig:\n- {type: nameserver, address: [10.0.0.53, 10.0.0.54, 10.0.0.55, 10.0.0.56]}\n"
+    assert ids(text, facts()) == [
+        "file:/etc/systemd/resolved.conf.d/50-guestinit.conf", "command:networkctl reload",
+        "command:restart systemd-resolved",
+    ]  # fmt: skip
+    steps, problems = plan(text, facts(resolver="file"))
+    assert [step.id for step in steps] == ["file:/etc/resolv.conf"]
+    assert "ask the first 3" in problems[0].message
+
+
+@pytest.mark.parametrize("text", ["version: 1\nconfig: disabled\n", "network: {config: disabled}\n"])
+def test_disabled_touches_nothing(text: str) -> None:
+    assert ids(text, facts(written=(NETWORK_FILE,))) == []
+
+
+def test_disabled_by_the_image_touches_nothing() -> None:
+    here = facts(written=(NETWORK_FILE,), options=(("network.config", "disabled"),))
+    assert ids(STATIC, here) == []
+    assert ids(None, here) == []
+
+
+def test_without_network_config_the_image_keeps_what_it_has() -> None:
+    assert ids(None, facts()) == []
+    assert ids(None, facts(identity=RECONFIGURED, written=(NETWORK_FILE,))) == []
+
+
+def test_a_clone_without_network_config_does_not_keep_its_templates_address() -> None:
+    steps, problems = plan(None, facts(written=(NETWORK_FILE, "/etc/resolv.conf")))
+    assert problems == []
+    assert [step.id for step in steps] == [f"absence:{NETWORK_FILE}", "command:networkctl reload"]
+    assert steps[0].action == Absence(NETWORK_FILE)
+
+
+def test_empty_removes_what_an_earlier_run_wrote_and_nothing_else() -> None:
+    written = (NETWORK_FILE, "/etc/systemd/network/80-mine.network", "/etc/resolv.conf")
+    assert ids("version: 1\nconfig: []\n", facts(written=written)) == [
+        f"absence:{NETWORK_FILE}", "command:networkctl reload",
+    ]  # fmt: skip
+
+
+def test_files_of_an_earlier_plan_go() -> None:
+    gone = "/etc/systemd/network/10-guestinit-eth1.network"
+    steps, _ = plan(STATIC, facts(identity=RECONFIGURED, written=(NETWORK_FILE, gone)))
+    assert [step.id for step in steps] == [f"file:{NETWORK_FILE}", f"absence:{gone}", "command:networkctl reload"]
+    assert steps[2].when_changed == (steps[0].id, steps[1].id)
+
+
+def test_absent_hardware_is_said_and_configured_all_the_same() -> None:
+    here = facts(nics=(Nic("lo", "00:00:00:00:00:00"), Nic("ens18", "bc:24:11:00:00:99")))
+    steps, problems = plan(STATIC, here)
+    assert f"file:{NETWORK_FILE}" in [step.id for step in steps]
+    assert [problem.severity for problem in problems] == ["error"]
+    assert str(problems[0]) == f"network-config:3:3: config.0: this machine has no interface with the MAC {MAC}"
+    assert "ens18 bc:24:11:00:00:99" in problems[0].hint
+    _, problems = plan("version: 2\nethernets: {eth0: {dhcp4: true}}\n", here)
+    assert "has no interface named eth0" in problems[0].message
+    assert plan(STATIC, here._replace(live=False))[1] == []
+
+
+def test_an_image_with_another_network_manager() -> None:
+    steps, problems = plan(STATIC, facts("ifupdown"))
+    assert steps == []
+    assert "ifupdown" in problems[0].message
+
+
+# the image's own configuration
+
+
+def rivals(renderer: str, path: str, text: str) -> tuple[list[str], list[str]]:
+    steps, problems = plan(STATIC, facts(renderer, network_files=((path, text),)))
+    return [step.id for step in steps if isinstance(step.action, Absence)], [problem.message for problem in problems]
+
+
+def test_what_cloud_init_left_for_the_same_interface_goes() -> None:
+    path = "/etc/systemd/network/10-cloud-init-ens18.network"
+    assert rivals("networkd", path, "[Match]\nName=ens18\n") == ([f"absence:{path}"], [])
+    path = "/etc/NetworkManager/system-connections/cloud-init-ens18.nmconnection"
+    text = f"[connection]\nautoconnect-priority=120\n[ethernet]\nmac-address={MAC.upper()}\n"
+    assert rivals("network-manager", path, text) == ([f"absence:{path}"], [])
+
+
+@pytest.mark.parametrize(
+    ("renderer", "path", "text", "said"),
+    [
+        ("networkd", "/etc/systemd/network/05-lan.network", "[Match]\nName=en*\n[Network]\nDHCP=yes\n", "read before"),
+        ("networkd", "/etc/systemd/network/05-lan.network", f"[Match]\nMACAddress={MAC}\nType=ether\n", "read before"),
+        ("networkd", "/etc/systemd/network/05-lan.network", "[Match]\nName=eth*\n", ""),
+        ("networkd", "/etc/systemd/network/05-lan.network", "[Match]\nName=en*\nMACAddress=02:00:00:00:00:01\n", ""),
+        ("networkd", "/etc/systemd/network/05-lan.network", "[Match]\nKind=bridge\n[Network]\nName=ens18\n", ""),
+        ("networkd", "/etc/systemd/network/80-lan.network", "[Match]\nName=en*\n", ""),
+        ("networkd", "/etc/network/interfaces", "auto lo\niface lo inet loopback\n", ""),
+        ("networkd", "/etc/network/interfaces", "allow-hotplug ens18\niface ens18 inet dhcp\n", "brings it up too"),
+        ("network-manager", "/etc/network/interfaces.d/a", "auto ens18\niface ens18 inet dhcp\n", "leaves it alone"),
+        ("network-manager", "/etc/network/interfaces.d/a", "iface ens18 inet dhcp\n", ""),
+        ("network-manager", "/etc/NetworkManager/system-connections/ens18.nmconnection", "interface-name=ens18\n", ""),
+        (
+            "network-manager", "/etc/NetworkManager/system-connections/ens18.nmconnection",
+            "interface-name=ens18\nautoconnect-priority=999\n", "has priority 999",
+        ),
+    ],
+)  # fmt: skip
+def test_rivals_of_the_image_are_named(renderer: str, path: str, text: str, said: str) -> None:
+    removed, messages = rivals(renderer, path, text)
+    assert removed == []
+    assert len(messages) == (1 if said else 0)
+    assert all(said in message and path in message and "ens18" in message for message in messages)
