@@ -1,7 +1,8 @@
 """A throw-away machine for the benchmark: an overlay over this one, with a drive, in namespaces of its own.
 
-This kernel need not know iso9660: mount(8) and umount(8) inside are stand-ins that copy the seed's files, and apt-get does
-nothing. They are children, and children are not what is measured; everything that guestinit's own process does is real.
+This kernel need not know iso9660: mount(8) and umount(8) inside are stand-ins that copy the seed's files, and apt-get
+does nothing. They are children, and children are not what is measured; everything that guestinit's own process does is
+real.
 """
 
 from __future__ import annotations
@@ -31,8 +32,8 @@ FILES = {
        for file, text in (("address", mac + "\n"), ("device/modalias", ""))},
 }  # fmt: skip
 NOT_THERE = (
-    "/var/lib/guestinit", "/var/lib/cloud", "/etc/guestinit", "/etc/cloud", "/usr/bin/cloud-init", "/etc/systemd/network",
-    "/etc/NetworkManager", "/etc/network", "/etc/resolv.conf",
+    "/var/lib/guestinit", "/var/lib/cloud", "/etc/guestinit", "/etc/cloud", "/usr/bin/cloud-init",
+    "/etc/systemd/network", "/etc/NetworkManager", "/etc/network", "/etc/resolv.conf",
 )  # fmt: skip
 # Stand-ins are children: mount(8) copies the seed's files, and no package is fetched from anywhere.
 STAND_INS = {
@@ -106,6 +107,7 @@ def main(case: str, directory: str, python: str, flags: list[str]) -> None:
 
 def make_machine(directory: str, with_drive: bool) -> str:
     """An overlay whose changes live in memory, with a /sys and a /dev that show one optical drive, or none."""
+
     def mount(*words: str) -> None:
         subprocess.run(["mount", *words], check=True)
 
@@ -130,7 +132,8 @@ def make_machine(directory: str, with_drive: bool) -> str:
     os.symlink("/run/systemd/resolve/stub-resolv.conf", machine + "/etc/resolv.conf")
     if with_drive:
         iso, blocks = machine + "/dev/sr0", machine + "/sys/class/block/sr0/size"
-        subprocess.run(["genisoimage", "-quiet", "-iso-level", "3", "-J", "-R", "-V", "cidata", "-o", iso, SEED], check=True)
+        options = ("-quiet", "-iso-level", "3", "-J", "-R", "-V", "cidata")
+        subprocess.run(["genisoimage", *options, "-o", iso, SEED], check=True)
         _write(blocks, f"{os.path.getsize(iso) // 512}\n")
     for name, text in STAND_INS.items():
         _write(f"{machine}/usr/bin/{name}", f"#!/bin/sh\n{text}\n")

@@ -1,4 +1,4 @@
-"""`guestinit check`: reading without a machine. A seed directory is read as a boot would read it; a single file by its name."""
+"""`guestinit check`: reading without a machine. A seed is read as a boot would read it; a single file by its name."""
 
 from __future__ import annotations
 
@@ -22,15 +22,17 @@ def check(path: str, problems: Problems) -> dict[str, str]:
     if seed is None:
         return {}
     known = [key for _, keys in modules.ORDER for key in keys if key != "*"]
+    texts = {document.label: document.content.decode("utf-8", "replace") for document in seed.documents}
     try:
         inputs = reading.read(seed, Image(), known, problems)
     except Unreadable as unreadable:
+        # A boot would stop here; whoever mends a seed wants to know all that is wrong with it.
         problems.found.append(unreadable.problem)
-        return {}
+        others = tuple(document for document in seed.documents if document.name != "meta-data")
+        inputs = reading.read(seed._replace(documents=others), Image(), known, problems)
     for name, _ in modules.ORDER:
         module = rooms.one("modules", name)
         module.read(Fields(inputs.cloud_config, "", module.KEYS, problems, check=False), inputs.meta)
-    texts = {document.label: document.content.decode("utf-8", "replace") for document in seed.documents}
     return {**texts, **inputs.texts}
 
 
@@ -51,5 +53,3 @@ def open_seed(path: str, problems: Problems) -> Seed | None:
     if base.startswith(("network-config", "network_config", "netcfg")):
         name = "network-config"
     return Seed("file", path, "", (Document(name, path, content),))
-
-

@@ -36,14 +36,18 @@ def main(arguments: list[str] | None = None) -> int:
 
         return stages.report_failure(words[2], build_system("/"))
     try:
-        return dispatch(words)
+        code = dispatch(words)
+        sys.stdout.flush()
+        return code
     except BrokenPipeError:  # `guestinit --dry-run | head`
         os.dup2(os.open(os.devnull, os.O_WRONLY), 1)
         return 0
     except KeyboardInterrupt:
         return 130
     except PermissionError as error:
-        return complain(f"{error.filename or 'this'}: permission denied", "run it as root, or give a seed and a root of your own")
+        return complain(
+            f"{error.filename or 'this'}: permission denied", "run it as root, or give a seed and a root of your own"
+        )
 
 
 def run(stage: str) -> int:
@@ -86,12 +90,13 @@ def build_parser() -> argparse.ArgumentParser:
 
     preview = argparse.ArgumentParser(add_help=False)
     preview.add_argument("--dry-run", action="store_true", help="show what would change, touch nothing")
-    preview.add_argument("--seed", metavar="SEED", default="", help="a directory or an ISO file instead of this machine's drives")
+    preview.add_argument(
+        "--seed", metavar="SEED", default="", help="a directory or an ISO file instead of this machine's drives"
+    )
     preview.add_argument("--root", metavar="DIR", default="/", help="the root directory to work on (default: /)")
     preview.add_argument("--format", choices=("text", "json"), default="text", help="for people or for programs")
     preview.add_argument("--strict", action="store_true", help="refuse everything if the input has any problem")
-    preview.add_argument("--text", action="store_true",
-                         help="show the text of commands and of files that others may not read (not of secrets)")  # fmt: skip
+    preview.add_argument("--text", action="store_true", help="show the text of commands")
 
     parser = Parser(
         prog="guestinit", description=SUMMARY, epilog=EPILOG, parents=[preview], allow_abbrev=False,
@@ -105,12 +110,16 @@ def build_parser() -> argparse.ArgumentParser:
                                 **more)  # type: ignore[arg-type]  # fmt: skip
 
     apply = add("apply", "do it now, on this system or offline on a mounted image", parents=[preview])
-    apply.add_argument("--again", metavar="MODULE", nargs="+", default=[], help="run these modules once more on this machine")
+    apply.add_argument(
+        "--again", metavar="MODULE", nargs="+", default=[], help="run these modules once more on this machine"
+    )
 
     clean = add("clean", "forget this instance: what a template builder runs last")
     clean.add_argument("--dry-run", action="store_true", help="show what would go, touch nothing")
     clean.add_argument("--logs", action="store_true", help="remove /var/log/guestinit.log too")
-    clean.add_argument("--machine-id", action="store_true", help="empty /etc/machine-id too, so that the next boot makes a new one")
+    clean.add_argument(
+        "--machine-id", action="store_true", help="empty /etc/machine-id too, so that the next boot makes a new one"
+    )
     clean.add_argument("--root", metavar="DIR", default="/", help="the root directory to work on (default: /)")
 
     stage = add("run", "run one stage of a boot: what the units call")
@@ -135,8 +144,12 @@ def build_parser() -> argparse.ArgumentParser:
     render.add_argument("file", metavar="FILE")
     render.add_argument("--renderer", metavar="NAME", required=True, help="networkd or network-manager")
     render.add_argument("--output", metavar="DIR", required=True, help="the directory to write below")
-    render.add_argument("--input-format", choices=("v1", "v2", "openstack", "eni"), help="default: what the file looks like")
-    render.add_argument("--nic", metavar="NAME=MAC", action="append", default=[], help="an interface of the target machine")
+    render.add_argument(
+        "--input-format", choices=("v1", "v2", "openstack", "eni"), help="default: what the file looks like"
+    )
+    render.add_argument(
+        "--nic", metavar="NAME=MAC", action="append", default=[], help="an interface of the target machine"
+    )
     return parser
 
 

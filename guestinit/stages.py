@@ -6,6 +6,7 @@ import sys
 from typing import Any
 
 from guestinit import pipeline
+from guestinit.config import read_image
 from guestinit.model.action import FINAL, LOCAL, STAGES
 from guestinit.model.identity import Identity
 from guestinit.model.problem import Problem, Problems
@@ -101,14 +102,14 @@ def report_again(document: dict[str, Any], system: System) -> int:
 
 def tell_guest(document: dict[str, Any], system: System) -> None:
     """The console line and the fingerprints above the login prompt."""
-    if pipeline.read_image(system, Problems()).option("report.console", "true") == "true":
+    if read_image(system, Problems()).option("report.console", "true") == "true":
         announce.tell_consoles(document, system)
     announce.show_fingerprints(document, system)
 
 
 def tell_host(document: dict[str, Any], system: System) -> None:
     """The host's channels, unless the image configuration switches the agent's off."""
-    agent = pipeline.read_image(system, Problems()).option("report.agent_channel", "true") == "true"
+    agent = read_image(system, Problems()).option("report.agent_channel", "true") == "true"
     for answer in announce.tell_host(document, agent, system):
         tell(INFO, answer)
 
@@ -158,8 +159,10 @@ def summary(document: dict[str, Any]) -> str:
     """The last line in the journal."""
     bad = [action["id"] for action in document["actions"] if action["result"] not in ("ok", "left for the first boot")]
     ending = f"; not done: {', '.join(bad)}" if bad else ""
-    return f"stage {document['stage']}: {document['result']}, {document['identity']['kind']}" \
-           f" ({document['identity']['reason']}){ending}"
+    return (
+        f"stage {document['stage']}: {document['result']}, {document['identity']['kind']}"
+        f" ({document['identity']['reason']}){ending}"
+    )
 
 
 # sd-daemon(3): a "<N>" before a line on standard error is its priority in the journal.

@@ -208,5 +208,3 @@ def show_unreadable(problem: Problem) -> int:
 def say(line: str) -> None:
     """Progress of an apply."""
     sys.stderr.write(line + "\n")
-
-

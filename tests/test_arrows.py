@@ -74,7 +74,9 @@ def test_modules_and_renderers_do_not_import_each_other() -> None:
         for path in files():
             module = "guestinit." + os.path.relpath(path, PACKAGE)[:-3].replace(os.sep, ".")
             if room_of(module) == room and not module.endswith("__init__"):
-                wrong += [f"{module} imports {name}" for name in imports_of(path) if name.startswith(f"guestinit.{room}.")]
+                wrong += [
+                    f"{module} imports {name}" for name in imports_of(path) if name.startswith(f"guestinit.{room}.")
+                ]
     assert wrong == []
 
 

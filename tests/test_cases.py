@@ -75,7 +75,7 @@ def make_root(case: Path, root: Path) -> None:
     shutil.copytree(BASE, root, symlinks=True)
     without = case / "without.txt"
     for line in without.read_text().splitlines() if without.exists() else ():
-        (root / line).unlink()
+        shutil.rmtree(root / line) if (root / line).is_dir() else (root / line).unlink()
     if (case / "root").is_dir():
         shutil.copytree(case / "root", root, symlinks=True, dirs_exist_ok=True)
     # git keeps no modes but "executable", and a checkout depends on the umask.

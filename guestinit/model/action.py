@@ -1,7 +1,7 @@
 """What guestinit can do to a machine: a closed set of plain records.
 
-Names bind late: an action says `owner="alice"`, and the uid is looked up when it is applied, since an earlier action may
-create alice. A path that begins with `~alice/` is below her home for the same reason.
+Names bind late: an action says `owner="alice"`, and the uid is looked up when it is applied, since an earlier action
+may create alice. A path that begins with `~alice/` is below her home for the same reason.
 Records of two kinds with equal fields compare equal as tuples: test the type first.
 """
 
@@ -38,9 +38,9 @@ class File(NamedTuple):
 class Lines(NamedTuple):
     """Single lines in a file that others edit too.
 
-    A line in `add` that is missing is appended. Where `replace` (a regular expression) matches lines, the first of these
-    gives its place to the added lines and the others go. With `managed`, lines that an earlier run of ours added and that
-    are no longer wanted are removed; nobody else's are.
+    A line in `add` that is missing is appended. Where `replace` (a regular expression) matches lines, the first of
+    these gives its place to the added lines and the others go. With `managed`, lines that an earlier run of ours added
+    and that are no longer wanted are removed; nobody else's are.
     """
 
     path: str
@@ -151,8 +151,8 @@ class Grow(NamedTuple):
 Action = Union[File, Lines, Directory, Link, Absence, Group, User, Password, Command, Live, Grow]
 
 KINDS: dict[type, str] = {
-    File: "file", Lines: "lines", Directory: "directory", Link: "link", Absence: "absence", Group: "group", User: "user",
-    Password: "password", Command: "command", Live: "live", Grow: "grow",
+    File: "file", Lines: "lines", Directory: "directory", Link: "link", Absence: "absence", Group: "group",
+    User: "user", Password: "password", Command: "command", Live: "live", Grow: "grow",
 }  # fmt: skip
 
 

@@ -53,8 +53,11 @@ class Fields:
             text = name.text
             if text in seen:
                 self.problems.warning(
-                    name.at, self.path_of(text), f"given twice, first in line {seen[text].line}",
-                    "the last one is taken", len(text),
+                    name.at,
+                    self.path_of(text),
+                    f"given twice, first in line {seen[text].line}",
+                    "the last one is taken",
+                    len(text),
                 )
             seen[text] = name.at
             if text.startswith("x-"):
@@ -187,9 +190,12 @@ class Fields:
     def wrong(self, name: str, value: Value, expected: str, hint: str = "") -> None:
         """Report a value that cannot be used; the value of a secret key is not repeated."""
         secret = self._keys[name].secret
-        got = "something else" if secret else describe(value)
+        got = "something else" if secret and value.kind == SCALAR else describe(value)
         self.problems.error(
-            value.at, self.path_of(name), f"expected {expected}, got {got}", hint or f"left out; write {expected}",
+            value.at,
+            self.path_of(name),
+            f"expected {expected}, got {got}",
+            hint or f"left out; write {expected}",
             0 if secret else max(1, len(value.text.split("\n")[0])),
         )
 

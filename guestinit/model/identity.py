@@ -43,7 +43,9 @@ class Settled(NamedTuple):
     offline: bool = False  # applied with --root; its first boot completes it
 
 
-def recognise(now: Instance, settled: Optional[Settled], unfinished: Optional[Settled], adopted_id: str = "") -> Identity:
+def recognise(
+    now: Instance, settled: Optional[Settled], unfinished: Optional[Settled], adopted_id: str = ""
+) -> Identity:
     """Compare this boot with what is recorded. `adopted_id` is the instance-id that cloud-init recorded, if it did."""
 
     def identity(kind: str, reason: str, of: str = "") -> Identity:

@@ -72,11 +72,7 @@ class Route(NamedTuple):
     @property
     def is_default(self) -> bool:
         """Whether this is a way out: a default route in the main table."""
-        return (
-            self.to in ("0.0.0.0/0", "::/0")
-            and self.table in (None, MAIN_TABLE)
-            and self.type in ("", "unicast")
-        )
+        return self.to in ("0.0.0.0/0", "::/0") and self.table in (None, MAIN_TABLE) and self.type in ("", "unicast")
 
 
 class Rule(NamedTuple):

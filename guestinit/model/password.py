@@ -86,6 +86,10 @@ def hide_lines(problems: Problems, since: int, value: Value, keys: Sequence[Key]
 
 
 def _last_line(value: Value) -> int:
-    inner = [*value.items, *(content for _, content in value.pairs)]
     # A folded text has more lines than line breaks, but no problem is ever placed on one of them.
-    return max([value.at.line + value.text.count("\n"), *map(_last_line, inner)])
+    last = value.at.line + value.text.count("\n")
+    for item in value.items:
+        last = max(last, _last_line(item))
+    for _, content in value.pairs:
+        last = max(last, _last_line(content))
+    return last

@@ -22,7 +22,7 @@ INTERRUPTED = "interrupted"  # a command that had begun when the power went; not
 
 
 class Change(NamedTuple):
-    """A step beside what the machine has. `before` and `after` are texts for people; None where they must not be shown."""
+    """A step beside what the machine has. `before` and `after` are for people; None where they must not be shown."""
 
     step: Step
     change: str

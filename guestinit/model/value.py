@@ -12,7 +12,7 @@ from guestinit.model.problem import Position
 
 MAP = "mapping"
 LIST = "list"
-SCALAR = "scalar"
+SCALAR = "text"  # as messages call it
 
 T = TypeVar("T")
 

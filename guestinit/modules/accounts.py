@@ -218,7 +218,7 @@ def plan(section: Accounts, facts: Facts, accounts: Accounts) -> Iterator[Union[
 
 
 def _because(account: Account) -> Because:
-    return Because(account.at, "" if account.at else "the default user of this image")
+    return Because(account.at, "" if account.at else "it is the default user of this image")
 
 
 def _group_step(name: str, because: Because, members: tuple[str, ...] = (), system: bool = False) -> Step:

@@ -269,10 +269,17 @@ def _misspelled(item: Fields) -> int | None:
         if key.text in known or key.text.startswith("x-"):
             continue
         if key.text.lower() in ("mode", "chmod", "perm", "perms") or nearest(key.text, ("permissions",)):
-            path = item.path_of(key.text)
-            item.problems.warning(key.at, path, "this may mean permissions", "taken as '0600'", len(key.text))
+            _explain(key, item)
             return 0o600
     return None
+
+
+def _explain(key: Value, item: Fields) -> None:
+    """Say it in the warning that an unknown key has got already: one message for one mistake."""
+    for number, problem in enumerate(item.problems.found):
+        if problem.position == key.at and problem.message == "unknown key":
+            hint = "did you mean 'permissions'? the mode is '0600' to be safe"
+            item.problems.found[number] = problem._replace(hint=hint)
 
 
 def mode_of(value: Value) -> tuple[int | None, bool]:

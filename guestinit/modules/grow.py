@@ -107,12 +107,13 @@ def plan(section: Section, facts: Facts, accounts: Accounts) -> Iterator[Step]:
     partition = section.partition and (section.ignore_switch or "/etc/growroot-disabled" not in facts.paths)
     if not partition and not section.file_system:
         return
+    what, place = ("the root", "disk") if partition else ("the root's file system", "partition")
     for mount in section.mounts:
         yield Step(
             id=f"grow:{mount.path}",
             module="grow",
             action=Grow(mount.path, partition, section.file_system),
-            because=Because(mount.at) if mount.at else Because(None, "the root grows to the end of its disk"),
+            because=Because(mount.at) if mount.at else Because(None, f"{what} grows to the end of its {place}"),
             stage=LATE,
             frequency=EVERY_BOOT,
         )

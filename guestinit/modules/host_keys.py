@@ -216,7 +216,7 @@ def _plan_made(section: Section, facts: Facts, kinds: tuple[str, ...], replaces:
             continue
         stage = LATE if kind == "rsa" and len(kinds) > 1 else LOCAL
         if not is_whole and (resumed or not replaces):
-            half = Because(None, "half written, if it is there")
+            half = Because(None, "what is there is half a key")
             yield Step(f"{_absence(path)} (half)", "host_keys", Absence(path), half, vital=True)
         action = Command(
             ("ssh-keygen", "-q", "-t", kind, "-N", "", "-C", f"root@{section.name or 'localhost'}", "-f", path),
@@ -226,7 +226,7 @@ def _plan_made(section: Section, facts: Facts, kinds: tuple[str, ...], replaces:
             creates=path if (resumed if is_whole else stage == LATE) else "",
             log_output=False,
         )
-        because = Because(None, "in the place of the inherited one" if is_whole else "there is none")
+        because = Because(None, "the inherited one is replaced" if is_whole else "there is none")
         replaced = (_absence(path),) if is_whole else ()
         step = f"command:host-key.{kind}"
         made[stage][step] = path

@@ -11,7 +11,7 @@ from typing import NamedTuple, Optional, Union
 
 from guestinit import rooms
 from guestinit.model.accounts import Accounts
-from guestinit.model.action import Absence, Because, Command, File, Step
+from guestinit.model.action import Absence, Because, Command, File, Lines, Step
 from guestinit.model.facts import Facts
 from guestinit.model.fields import Fields, Key
 from guestinit.model.network import DISABLED, EMPTY, HARDWARE, RENDERERS, Network, Rendered
@@ -144,7 +144,13 @@ def _resolv_conf(network: Network, facts: Facts) -> Iterator[Union[Step, Problem
     domains = {given.value: given for givens in searched for given in givens}
     if not servers and not domains:
         return
-    at = next(iter((servers or domains).values())).at
+    if not servers:  # who answers is for the image to say
+        line = f"search {' '.join(domains)}"
+        action = Lines(_RESOLV_CONF, (line,), replace=r"^(search|domain)\s")
+        because = Because(next(iter(domains.values())).at, "no systemd-resolved")
+        yield Step(f"lines:{_RESOLV_CONF}", _MODULE, action, because, vital=True)
+        return
+    at = next(iter(servers.values())).at
     if len(servers) > _MOST_SERVERS:
         problems = Problems()
         message = f"{len(servers)} name servers; programs that read {_RESOLV_CONF} ask the first {_MOST_SERVERS}"

@@ -167,7 +167,7 @@ def plan(section: Section, facts: Facts, accounts: Accounts) -> Iterator[Union[S
         action = _of_account(account, facts)
         if action is not None:
             at = account.password.at if account.password else account.at
-            wanted[account.name] = action, Because(at, "" if at else "the default user of this image")
+            wanted[account.name] = action, Because(at, "" if at else "this is the default user of the image")
     given = list(section.entries)
     if section.default is not None:
         if default is not None:

@@ -67,7 +67,7 @@ def plan(section: Section, facts: Facts, accounts: Accounts) -> Iterator[Union[S
             own = {_blob(line) for line in lines}
             lines += [line for line in _root_lines(section, keys, default.name) if _blob(line) not in own]
         source = keys if account == default else account.keys
-        yield from _step(account.name, lines, _because(account, source), facts, True)
+        yield from _step(account.name, lines, _because(account, source, lines), facts, True)
     if default is not None and ROOT not in {account.name for account in people}:
         because = Because(keys[0].at if keys else None, "" if keys else "no keys are given")
         yield from _step(ROOT, _root_lines(section, keys, default.name), because, facts, False)
@@ -77,10 +77,10 @@ def _root_lines(section: Section, keys: list[Given[str]], default: str) -> list[
     return _redirected(keys, ROOT, default, section.root_options) if section.disable_root else _unique(keys)
 
 
-def _because(account: Account, keys: Iterable[Given[str]]) -> Because:
+def _because(account: Account, keys: Iterable[Given[str]], lines: list[str]) -> Because:
     for key in keys:
         return Because(key.at)
-    return Because(account.at, "no keys are given")
+    return Because(account.at, "" if lines else "no keys are given")
 
 
 def _step(user: str, lines: list[str], because: Because, facts: Facts, declared: bool) -> Iterator[Step]:

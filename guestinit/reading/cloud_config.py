@@ -101,9 +101,7 @@ def check(value: Value, known: Sequence[str], problems: Problems) -> Value:
     return value._replace(pairs=tuple(found.values()))
 
 
-def merge(
-    user: Value | None, vendor: Value | None, defaults: Value, known: Sequence[str], problems: Problems
-) -> Value:
+def merge(user: Value | None, vendor: Value | None, defaults: Value, known: Sequence[str], problems: Problems) -> Value:
     """One mapping out of the sources. The user may switch the vendor's off: `vendor_data: {enabled: false}`."""
     sources = [source for source in (user, None if vendor_switched_off(user) else vendor) if source is not None]
     sources.append(check(defaults, known, problems))

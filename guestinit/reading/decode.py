@@ -168,5 +168,3 @@ def _characters(content: bytes) -> str:
 
 def _size(number: int) -> str:
     return f"{number >> 20} MiB" if number >= 2**20 else f"{number} bytes"
-
-

@@ -22,7 +22,12 @@ def read_text(text: str, label: str, problems: Problems, input_format: str = "")
 
     if input_format == "eni" or (not input_format and network_eni.looks_like(text)):
         return network_eni.read(text, label, problems)
-    return read(yaml_document.parse(text, label, problems), problems, input_format)
+    since = len(problems.found)
+    value = yaml_document.parse(text, label, problems)
+    if value is None and len(problems.found) > since:
+        error = problems.found[-1]
+        problems.found[-1] = error._replace(hint="; ".join(filter(None, (error.hint, _STAYS))))
+    return read(value, problems, input_format)
 
 
 def read(value: Value | None, problems: Problems, input_format: str = "") -> Network | None:

@@ -7,6 +7,7 @@ from __future__ import annotations
 
 from collections.abc import Iterable
 
+from guestinit.model.fields import describe
 from guestinit.model.network import BOND, PHYSICAL, VLAN, Network
 from guestinit.model.problem import Position, Problems
 from guestinit.model.value import LIST, MAP, SCALAR, Value
@@ -89,11 +90,11 @@ def _items(value: Value, name: str, problems: Problems) -> tuple[Value, ...]:
     if found is None or found.is_null:
         return ()
     if found.kind != LIST:
-        problems.error(found.at, name, f"expected a list, got a {found.kind}", "left out")
+        problems.error(found.at, name, f"expected a list, got {describe(found)}", "left out")
         return ()
     for index, item in enumerate(found.items):
         if item.kind != MAP and not item.is_null:
-            problems.error(item.at, f"{name}.{index}", f"expected a mapping, got a {item.kind}", "left out")
+            problems.error(item.at, f"{name}.{index}", f"expected a mapping, got {describe(item)}", "left out")
     return tuple(item for item in found.items if item.kind == MAP)
 
 

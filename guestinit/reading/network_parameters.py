@@ -6,7 +6,7 @@
 
 from __future__ import annotations
 
-from guestinit.model.fields import nearest
+from guestinit.model.fields import describe, nearest
 from guestinit.model.network import BOND
 from guestinit.model.problem import Problems
 from guestinit.model.value import LIST, MAP, SCALAR, Given, Value
@@ -81,7 +81,7 @@ def read(value: Value | None, kind: str, path: str, problems: Problems) -> tuple
     if value is None or value.is_null:
         return (), (), ()
     if value.kind != MAP:
-        problems.error(value.at, path, f"expected a mapping, got a {value.kind}", "left out")
+        problems.error(value.at, path, f"expected a mapping, got {describe(value)}", "left out")
         return (), (), ()
     table: dict[str, tuple[str, ...]] = dict(_BOND if kind == BOND else _BRIDGE)
     known = {name.replace("_", "-"): name for name in table}
@@ -133,7 +133,7 @@ def _drop_contradictions(found: dict[str, str], value: Value, path: str, problem
 def _parameter(name: str, value: Value, path: str, problems: Problems) -> str:
     items = value.items if value.kind == LIST and name == "arp_ip_target" else (value,)
     if any(item.kind != SCALAR for item in items):
-        problems.error(value.at, path, f"expected text, got a {value.kind}", "left out")
+        problems.error(value.at, path, f"expected text, got {describe(value)}", "left out")
         return ""
     text = ",".join(item.text.strip() for item in items).lower().replace(" ", ",")
     if name in _FLAGS:

@@ -6,7 +6,7 @@ The format is cloud-init's "Networking config Version 1"; what really occurs sta
 
 from __future__ import annotations
 
-from guestinit.model.fields import Fields, Key
+from guestinit.model.fields import Fields, Key, describe
 from guestinit.model.network import (
     BOND,
     BRIDGE,
@@ -141,7 +141,7 @@ def _type_of(item: Value, path: str, problems: Problems) -> str:
     """The type of an item, empty if there is none that can be used."""
     if item.kind != MAP:
         if not item.is_null:
-            problems.error(item.at, path, f"expected a mapping with a type, got a {item.kind}", "left out")
+            problems.error(item.at, path, f"expected a mapping with a type, got {describe(item)}", "left out")
         return ""
     value = item.get("type")
     known = (*_VIRTUAL_KEYS, "nameserver", "route")
@@ -204,7 +204,7 @@ def _link(kind: str, item: Value, path: str, index: int, problems: Problems) -> 
     for number, subnet in enumerate(fields.items("subnets") or ()):
         where = f"{path}.subnets.{number}"
         if subnet.kind != MAP:
-            problems.error(subnet.at, where, f"expected a mapping, got a {subnet.kind}", values.LEFT_OUT)
+            problems.error(subnet.at, where, f"expected a mapping, got {describe(subnet)}", values.LEFT_OUT)
             raise values.Unusable
         link = _with_subnet(link, Fields(subnet, where, _SUBNET_KEYS, problems))
     static6 = any(address.family == 6 for address in link.addresses)
@@ -302,7 +302,7 @@ def _routes(fields: Fields, metric: int | None) -> tuple[Route, ...]:
     for index, item in enumerate(fields.items("routes") or ()):
         where = f"{fields.path}.routes.{index}"
         if item.kind != MAP:
-            fields.problems.error(item.at, where, f"expected a mapping, got a {item.kind}", "left out")
+            fields.problems.error(item.at, where, f"expected a mapping, got {describe(item)}", "left out")
             continue
         route = network_routes.read_v1(Fields(item, where, network_routes.V1_KEYS, fields.problems))
         if route is not None:

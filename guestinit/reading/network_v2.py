@@ -6,7 +6,7 @@ is an error with its place, never silence.
 
 from __future__ import annotations
 
-from guestinit.model.fields import Fields, Key
+from guestinit.model.fields import Fields, Key, describe
 from guestinit.model.network import (
     BOND,
     BRIDGE,
@@ -155,7 +155,7 @@ def _link(kind: str, key: Value, value: Value, path: str, problems: Problems) ->
     if value.is_null:
         value = Value(MAP, key.at)
     if value.kind != MAP:
-        problems.error(value.at, path, f"expected a mapping, got a {value.kind}", values.LEFT_OUT)
+        problems.error(value.at, path, f"expected a mapping, got {describe(value)}", values.LEFT_OUT)
         raise values.Unusable
     fields = Fields(value, path, (*_COMMON_KEYS, *_OWN_KEYS[kind]), problems)
     link = Link(kind, name, key.at, path)
@@ -306,7 +306,7 @@ def _addresses(fields: Fields) -> tuple[Address, ...]:
         if item.kind == MAP and len(item.pairs) == 1:
             item, options = item.pairs[0]
         if item.kind != SCALAR or options.kind != MAP:
-            fields.problems.error(item.at, where, f"expected an address, got a {item.kind}", values.LEFT_OUT)
+            fields.problems.error(item.at, where, f"expected an address, got {describe(item)}", values.LEFT_OUT)
             raise values.Unusable
         if item.is_null:
             continue
@@ -362,7 +362,7 @@ def _item(fields: Fields, name: str, index: int, item: Value, keys: tuple[Key, .
     if item.kind == MAP:
         return Fields(item, path, keys, fields.problems)
     if not item.is_null:
-        fields.problems.error(item.at, path, f"expected a mapping, got a {item.kind}", "left out")
+        fields.problems.error(item.at, path, f"expected a mapping, got {describe(item)}", "left out")
     return None
 
 

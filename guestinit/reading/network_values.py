@@ -169,9 +169,7 @@ def address(given: Given[str], mask: Given[str] | None, path: str, problems: Pro
         prefix = beside if prefix is None else prefix
     if prefix is None:
         prefix = 24 if family == 4 else 64
-        problems.warning(
-            given.at, path, "no netmask", f"taken as /{prefix}; write {found}/{prefix}", len(given.value)
-        )
+        problems.warning(given.at, path, "no netmask", f"taken as /{prefix}; write {found}/{prefix}", len(given.value))
     return Address(str(found), prefix, given.at)
 
 

@@ -157,5 +157,3 @@ def _note_key(at: Position, problems: Problems) -> None:
 def _report(found: Problems, problems: Problems) -> None:
     for problem in found.found:
         problems.add(problem)
-
-

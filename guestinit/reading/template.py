@@ -53,7 +53,7 @@ def render(text: str, label: str, variables: Mapping[str, Any], problems: Proble
     except jinja2.UndefinedError as error:
         at = Position(label, first_line - 1 + _line(error), 1)
         problems.error(
-            at, "", f"the template asks for what is not known: {shorten(error.message or '')}",
+            at, "", f"the template asks for {_missing_name(error.message or '')}, which is not known",
             "not read; give it in meta-data, or write {{ name | default('...') }}", 0,
         )  # fmt: skip
     except Exception as error:  # a filter or an operator that was given the wrong type raises whatever it likes
@@ -92,6 +92,12 @@ def _with_aliases(value: Any) -> Any:
     if isinstance(value, list):
         return [_with_aliases(item) for item in value]
     return value
+
+
+def _missing_name(message: str) -> str:
+    """Jinja says "'x' is undefined" or "'dict object' has no attribute 'x'"; a reader wants to know x."""
+    parts = message.split("'")
+    return shorten(f"'{parts[-2]}'") if len(parts) > 2 else "something"
 
 
 def _line(error: BaseException) -> int:

@@ -32,7 +32,7 @@ def parse(text: str, label: str, problems: Problems, first_line: int = 1) -> Val
     `first_line` is the number of its first line.
     """
     start = Position(label, first_line, 1)
-    if not text.strip():
+    if not text.strip() or _is_comment(text):
         return Value(SCALAR, start)
     if len(text) > MOST_CHARACTERS:
         problems.error(start, "", f"longer than {MOST_CHARACTERS >> 20} MiB", "not read", 0)
@@ -59,6 +59,11 @@ def parse(text: str, label: str, problems: Problems, first_line: int = 1) -> Val
     except (ValueError, OverflowError) as error:  # the Python scanner: "\UFFFFFFFF", %YAML 1.99999999999999999999
         problems.error(start, "", f"not valid YAML: {shorten(str(error))}", "not read", 0)
     return None
+
+
+def _is_comment(text: str) -> bool:
+    """Whether nothing but comments stands here, as in the image configuration that packages bring."""
+    return all(not line or (line[0] == "#" and line.isprintable()) for line in text.split("\n"))
 
 
 def place(text: str, index: int, label: str, first_line: int = 1) -> Position:

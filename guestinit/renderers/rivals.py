@@ -27,9 +27,7 @@ class Rival(NamedTuple):
     remove: bool  # it was left behind by cloud-init in the template; otherwise it is only reported
 
 
-def find(
-    renderer: str, network: Network, nics: tuple[Nic, ...], files: tuple[tuple[str, str], ...]
-) -> Iterator[Rival]:
+def find(renderer: str, network: Network, nics: tuple[Nic, ...], files: tuple[tuple[str, str], ...]) -> Iterator[Rival]:
     """What competes, each file once."""
     ids = file_ids(network)
     hardware = [(link, nic) for link in network.links if link.kind in HARDWARE for nic in [_nic(link, nics)] if nic]

@@ -1,1 +1,1 @@
-"""Plans, reports and problems as people and programs read them. Functions from records to text; nothing is written here."""
+"""Plans, reports and problems as people and programs read them: functions from records to text."""

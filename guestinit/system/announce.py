@@ -79,7 +79,17 @@ def tell_host(document: dict[str, Any], agent: bool, system: System) -> tuple[st
     """The report for the host at the end of a boot; the answers say why a port was not used."""
     if not system.live:
         return ()
-    names = ("version", "boot_id", "state", "result", "instance_id", "datasource", "identity", "addresses", "ssh_host_keys")
+    names = (
+        "version",
+        "boot_id",
+        "state",
+        "result",
+        "instance_id",
+        "datasource",
+        "identity",
+        "addresses",
+        "ssh_host_keys",
+    )
     data = {name: document[name] for name in names}
     data["datasource"] = document["datasource"]["name"]
     data["failed"] = [action["id"] for action in document["actions"] if action["result"] != "ok"][:20]

@@ -43,7 +43,7 @@ def addresses(system: System) -> tuple[str, ...]:
 
 
 def host_key_fingerprints(system: System) -> tuple[str, ...]:
-    """The fingerprints of the SSH host keys as ssh shows them: SHA-256 over the public key's blob, base64 without padding."""
+    """The fingerprints of the SSH host keys as ssh shows them: SHA-256 of the public key's blob, base64 unpadded."""
     import base64
     import hashlib
 

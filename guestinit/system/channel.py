@@ -1,7 +1,7 @@
 """The QEMU channels (agent-channel.md sections 5 and 6): the report for the host, best effort, never blocking.
 
-A write to a port that nobody listens to would sleep for ever, an unknown line can confuse libvirt, and reading would take
-the commands that the host means for qemu-ga. So: write-only, non-blocking, one line, and not at all beside qemu-ga.
+A write to a port that nobody listens to would sleep for ever, an unknown line can confuse libvirt, and reading would
+take the commands that the host means for qemu-ga. So: write-only, non-blocking, one line, and not at all beside qemu-ga.
 """
 
 from __future__ import annotations
@@ -26,7 +26,7 @@ def agent_is_installed(root: str = "") -> bool:
 
 
 def agent_line(data: Mapping[str, object], seconds: float) -> bytes:
-    """The event line, in the shape of QMP events: one ASCII line of at most 4 KiB, without the keys return and error."""
+    """The event line, in the shape of QMP events: ASCII, at most 4 KiB, without the keys `return` and `error`."""
     import json
 
     stamp = {"seconds": int(seconds), "microseconds": int(seconds * 1_000_000) % 1_000_000}

@@ -78,41 +78,54 @@ class Applied:
     def __init__(self) -> None:
         self.outcomes: list[Outcome] = []
         self.revealed: list[tuple[str, Secret]] = []
+        self.lost: set[str] = set()  # ids of steps that did not happen: what needs them is skipped
+        self.changed: set[str] = set()
 
 
-def apply(
-    steps: Iterable[Step], system: System, say: Callable[[str], None]
-) -> Applied:
-    """Bring the machine to what the steps say. Each is compared afresh, since those before it may have changed things."""
+def apply(steps: Iterable[Step], system: System, say: Callable[[str], None]) -> Applied:
+    """Bring the machine to what the steps say. Each is compared afresh: those before it may have changed things."""
     applied = Applied()
-    changed: set[str] = set()
     for number, step in enumerate(steps, 1):
-        change = _compare_one(step, system, changed)
+        change = _compare_one(step, system, applied.changed)
         if change.change == LEFT:
-            applied.outcomes.append(Outcome(change, LEFT, change.note))
-            continue
-        if change.change == UNCHANGED:
-            if step.frequency == ONCE and not system.state.is_done(step) and not step.when_changed:
-                system.state.record_done(step, OK, None)
-            applied.outcomes.append(Outcome(change, OK))
-            continue
-        missing = _failed_needs(step, system, applied.outcomes)
-        if missing:
-            applied.outcomes.append(Outcome(change, SKIPPED, f"needs {missing}, which failed"))
-            continue
-        if _must_not_repeat(step) and system.state.journal.interrupted(step.id):
-            outcome = Outcome(change, INTERRUPTED, "had begun when the machine went down; not run again")
-            system.state.record_done(step, INTERRUPTED, None)
-            system.state.save()
-            system.state.journal.complete(step.id, INTERRUPTED)
+            outcome = Outcome(change, LEFT, change.note)
+        elif change.change == UNCHANGED:
+            outcome = _leave(step, change, system)
+        elif missing := _lost_need(step, system, applied):
+            outcome = Outcome(change, SKIPPED, f"needs {missing}, which failed")
+            system.state.journal.complete(step.id, SKIPPED)
+        elif _must_not_repeat(step) and system.state.journal.interrupted(step.id):
+            outcome = _give_up(step, change, system)
         else:
             say(f"[{number}] {step.id} begun")
             outcome = _act(step, change, system, applied)
             ending = f": {outcome.message}" if outcome.message else ""
             say(f"[{number}] {step.id} {outcome.result} {outcome.seconds * 1000:.0f} ms{ending}")
-            changed.add(step.id)
+            applied.changed.add(step.id)
+        if outcome.result not in (OK, LEFT) and system.state.journal.result(step.id) != USABLE:
+            applied.lost.add(step.id)
         applied.outcomes.append(outcome)
     return applied
+
+
+def _leave(step: Step, change: Change, system: System) -> Outcome:
+    """Nothing to do: it is so already, or it was done; what was done without success stays without success."""
+    before = system.state.result_before(step) if step.frequency == ONCE else ""
+    if before not in ("", OK):
+        return Outcome(change, before, "on an earlier boot; not run again")
+    if step.frequency == ONCE and not before and not step.when_changed:
+        system.state.record_done(step, OK, None)
+    if system.state.journal.result(step.id) not in ("", OK):
+        system.state.journal.complete(step.id, OK)  # failed on an earlier boot, and has been mended since
+    return Outcome(change, OK)
+
+
+def _give_up(step: Step, change: Change, system: System) -> Outcome:
+    """A command that had begun when the power went, and may not run twice."""
+    system.state.record_done(step, INTERRUPTED, None)
+    system.state.save()
+    system.state.journal.complete(step.id, INTERRUPTED)
+    return Outcome(change, INTERRUPTED, "had begun when the machine went down; not run again")
 
 
 def to_be_tried_again(steps: Iterable[Step], system: System) -> bool:
@@ -124,11 +137,10 @@ def to_be_tried_again(steps: Iterable[Step], system: System) -> bool:
     )
 
 
-def _failed_needs(step: Step, system: System, outcomes: list[Outcome]) -> str:
-    """The first step that this one needs and cannot have; the journal knows those of earlier stages too."""
-    skipped = {outcome.change.step.id for outcome in outcomes if outcome.result == SKIPPED}
+def _lost_need(step: Step, system: System, applied: Applied) -> str:
+    """The first step that this one needs and cannot have; the journal knows those of earlier stages."""
     for need in step.needs:
-        if need in skipped or system.state.journal.result(need) in (FAILED, INTERRUPTED):
+        if need in applied.lost or system.state.journal.result(need) in (FAILED, SKIPPED, INTERRUPTED):
             return need
     return ""
 

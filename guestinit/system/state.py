@@ -31,7 +31,7 @@ VERSION = 1
 
 
 class State:
-    """The memory of one root. It is read when it is first asked for: `guestinit status` and `check` may not look into it."""
+    """The memory of one root, read when it is first asked for: `guestinit status` and `check` may not look into it."""
 
     root: Root
     done: dict[str, dict[str, Any]]
@@ -82,6 +82,10 @@ class State:
         """Whether a step that is due once was done with this very input."""
         record = self.done.get(step.id)
         return record is not None and record["input"] == self._input(step)
+
+    def result_before(self, step: Step) -> str:
+        """How a step that was done with this very input ended; empty if it was not."""
+        return str(self.done[step.id]["result"]) if self.is_done(step) else ""
 
     def record_done(self, step: Step, result: str, code: Optional[int]) -> None:
         """Remember a step that is due once. Written to disk by `save`."""

@@ -21,13 +21,11 @@ LABEL = "cidata"
 NAMES = ("user-data", "meta-data", "network-config", "vendor-data")
 
 
-def describe(
-    content: str, uuid: str, checks: tuple[str, ...], document: Mapping[str, object], console: str
-) -> str:
+def describe(content: str, uuid: str, checks: tuple[str, ...], document: Mapping[str, object], console: str) -> str:
     """The lines that `compare` reads; empty if the boot has to plan, because something can only be decided there.
 
-    `content` and `uuid` are keyed digests, `checks` is what `engine.every_boot_checks` yields, and `document` is the status
-    document, `console` the line for the consoles (or empty), both with the marks @boot_id@, @kind@, @reason@ and @uptime@.
+    `content` and `uuid` are keyed digests, `checks` is what `engine.every_boot_checks` yields, `document` is the status
+    document and `console` the line for the consoles, both with the marks @boot_id@, @kind@, @reason@ and @uptime@.
     """
     if "plan" in checks:
         return ""

@@ -108,8 +108,8 @@ def test_base64_over_several_lines_and_without_padding() -> None:
             "this gzip is cut off",
         ),
         (f"encoding: gz+b64, content: {base64.b64encode(DAMAGED).decode()}", "this gzip is damaged"),
-        ("content: [a, b]", "expected text, got something else"),
-        ("content: {a: b}", "expected text, got something else"),
+        ("content: [a, b]", "expected text, got a list"),
+        ("content: {a: b}", "expected text, got a mapping"),
     ],
 )
 def test_content_that_cannot_be_unpacked_leaves_the_file_out(entry: str, message: str) -> None:
@@ -220,7 +220,7 @@ def test_a_path_is_made_plain() -> None:
 def test_wrong_entries_are_named_and_the_others_come() -> None:
     text = "write_files:\n- just text\n- content: no path\n- [path]\n-\n- path: /etc/good\n"
     assert messages(files, text) == [
-        "error user-data:2:3: write_files.0: expected a mapping with path and content, got a scalar",
+        "error user-data:2:3: write_files.0: expected a mapping with path and content, got a text",
         "error user-data:3:3: write_files.1.path: a file needs a path",
         "error user-data:4:3: write_files.2: expected a mapping with path and content, got a list",
     ]

@@ -193,13 +193,13 @@ def test_only_another_input_makes_it_due_again() -> None:
 @pytest.mark.parametrize(
     ("text", "expected"),
     [
-        ("password: [a]", "error user-data:1:11: password: expected text, got something else"),
+        ("password: [a]", "error user-data:1:11: password: expected text, got a list"),
         ("password: ''", "error user-data:1:11: password: an empty password would let anybody in"),
         ('password: "a\\nroot:b"',
          "error user-data:1:11: password: a password cannot hold a line break or a control character"),
         ("chpasswd: hunter2", "error user-data:1:11: chpasswd: expected a mapping, got something else"),
         ("chpasswd: {list: {a: hunter2}}",
-         "error user-data:1:18: chpasswd.list: expected a list of name:password, got something else"),
+         "error user-data:1:18: chpasswd.list: expected a list of name:password, got a mapping"),
         ("chpasswd: {list: [hunter2]}",
          "error user-data:1:19: chpasswd.list.0: expected name:password, got a line without ':'"),
         ("chpasswd: {list: ['a b:hunter2']}", "error user-data:1:19: chpasswd.list.0: this is not a name for a user"),

@@ -74,7 +74,8 @@ DOCUMENTS_V2 = st.builds(
 )
 KEYS_OPENSTACK = st.sampled_from(
     (
-        "id", "name", "type", "link", "mtu", "ethernet_mac_address", "vlan_link", "vlan_id", "vlan_mac_address", "bond_links",
+        "id", "name", "type", "link", "mtu", "ethernet_mac_address", "vlan_link", "vlan_id", "vlan_mac_address",
+        "bond_links",
         "bond_mode", "bond_miimon", "ip_address", "netmask", "gateway", "routes", "services", "network", "address",
         "dns_nameservers", "dns_search",
     )
@@ -93,7 +94,8 @@ DOCUMENTS_OPENSTACK = st.builds(
 )
 ENI_WORDS = st.sampled_from(
     (
-        "auto", "iface", "inet", "inet6", "static", "dhcp", "manual", "loopback", "lo", "bond-master", "bond_slaves", "mtu",
+        "auto", "iface", "inet", "inet6", "static", "dhcp", "manual", "loopback", "lo", "bond-master", "bond_slaves",
+        "mtu",
         "bridge_ports", "vlan-raw-device", "address", "netmask", "gateway", "dns-nameservers", "hwaddress", "ether",
         "post-up", "accept_ra", "metric", "source", "#", "\\",
     )

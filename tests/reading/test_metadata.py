@@ -177,7 +177,7 @@ def test_document_for_templates() -> None:
     ("meta", "said"),
     [
         ("- a\n- b\n", "cidata:meta-data:1:1: expected a mapping such as 'instance-id: web1', got a list"),
-        ("nonsense\n", "cidata:meta-data:1:1: expected a mapping such as 'instance-id: web1', got a scalar"),
+        ("nonsense\n", "cidata:meta-data:1:1: expected a mapping such as 'instance-id: web1', got a text"),
         ("<html><body>404</body></html>", "cidata:meta-data:1:1: expected a mapping"),
         ("a: b: c\n", "cidata:meta-data:1:5: ': ' is not expected here"),
         ("a:\n\tb: 1\n", "cidata:meta-data:2:1: a tab in the indentation"),

@@ -135,7 +135,7 @@ def test_merge_of_something_else() -> None:
     problems = Problems()
     value = parse("a: {<<: 5, b: 1}\n", "doc", problems)
     assert value is not None and data(value) == {"a": {"b": 1}}
-    assert [str(problem) for problem in problems.found] == ["doc:1:9: <<: expected a mapping to merge, got a scalar"]
+    assert [str(problem) for problem in problems.found] == ["doc:1:9: <<: expected a mapping to merge, got a text"]
 
 
 def test_duplicate_keys_are_kept_and_the_last_one_wins() -> None:

@@ -1,4 +1,4 @@
-"""What the units call, on a machine in a directory: the off switches, no seed, meta-data that cannot be read, a crash."""
+"""What the units call, on a machine in a directory: off switches, no seed, unreadable meta-data, a crash."""
 
 from __future__ import annotations
 

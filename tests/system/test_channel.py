@@ -1,4 +1,4 @@
-"""The rules of the QEMU channel, on ports that behave like the real ones: FIFOs and terminals answer as a virtio port does."""
+"""The rules of the QEMU channel, on ports that behave like the real ones."""
 
 from __future__ import annotations
 

@@ -185,7 +185,13 @@ def words(unit: str, key: str) -> set[str]:
 def test_the_local_stage_is_where_the_design_puts_it() -> None:
     local = "guestinit-local.service"
     assert settings(local)["DefaultDependencies"] == ["no"]
-    assert {"local-fs.target", "systemd-sysusers.service", "systemd-tmpfiles-setup.service"} == words(local, "After")
+    udev = {"systemd-udevd.service", "systemd-udev-trigger.service"}
+    assert words(local, "After") == {
+        "local-fs.target",
+        "systemd-sysusers.service",
+        "systemd-tmpfiles-setup.service",
+        *udev,
+    }
     before = words(local, "Before")
     assert {"network-pre.target", "systemd-user-sessions.service", "shutdown.target"} <= before
     assert {"ssh.service", "sshd.service", "ssh.socket", "sshd.socket", "sshd-keygen.target"} <= before

@@ -149,7 +149,11 @@ def find_secrets(secrets):
             if needle in data:
                 hits.setdefault(index, []).append(where)
 
-    journal = subprocess.run(["journalctl", "-b", "-o", "export", "--no-pager"], capture_output=True).stdout
+    boot = "_BOOT_ID=" + read("/proc/sys/kernel/random/boot_id").replace("-", "")
+    export = ["journalctl", "--merge", "-o", "export", "--no-pager", boot]
+    journal = subprocess.run(export, capture_output=True).stdout
+    if not journal:
+        hits["no journal"] = ["an empty journal proves nothing"]
     search("journal", journal)
     search("dmesg", run("dmesg")["out"].encode())
     for top in ("/run/guestinit", "/var/lib/guestinit", "/var/log", "/run/log", "/tmp", "/var/tmp"):
@@ -182,7 +186,7 @@ def gather(request):
     facts = {"system_state": state["out"].strip(), "state_error": state["err"], "waited_until": time.monotonic()}
     wait_for_addresses(request.get("addresses", ()))
     facts["jobs"] = run("systemctl", "list-jobs", "--no-legend")["out"]
-    facts["boot_id"] = read("/proc/sys/kernel/random/boot_id")
+    boot_id = facts["boot_id"] = read("/proc/sys/kernel/random/boot_id")
     facts["cmdline"] = read("/proc/cmdline")
     facts["kernel"] = os.uname().release
     facts["hostname"] = os.uname().nodename
@@ -211,11 +215,10 @@ def gather(request):
     facts["mounts"] = read("/proc/self/mounts")
     facts["failed"] = run("systemctl", "list-units", "--failed", "--plain", "--no-legend")["out"].split("\n")[:-1]
     facts["units"] = unit_facts()
-    facts["journal"] = run(
-        "journalctl", "-b", "-o", "short-monotonic", "--no-pager",
-        *(f"--unit={unit}" for unit in [*UNITS, "guestinit.target", "ssh.service"]), "--identifier=guestinit",
-    )["out"]  # fmt: skip
-    facts["journal_errors"] = run("journalctl", "-b", "-p", "warning", "-o", "short-monotonic", "--no-pager")["out"]
+    # --merge: in a boot that replaced the machine-id, the journal is still kept under the old one.
+    journal = ["journalctl", "--merge", "-o", "short-monotonic", "--no-pager", "_BOOT_ID=" + boot_id.replace("-", "")]
+    facts["journal"] = run(*journal, "SYSLOG_IDENTIFIER=guestinit")["out"]
+    facts["journal_errors"] = run(*journal, "--priority=warning")["out"]
     if os.path.exists("/usr/bin/guestinit"):
         facts["status"] = run("guestinit", "status")
         facts["status_json"] = run("guestinit", "status", "--format", "json")

@@ -71,7 +71,7 @@ def final_state(boot: Boot, mac: str) -> dict[str, Any]:
     state: dict[str, Any] = {
         "hostname": facts["hostname"],
         "accounts": facts["accounts"],
-        "addresses": sorted(seen.addresses(boot, mac)),
+        "addresses": sorted(seen.static_addresses(boot, mac)),
         "gateways": sorted(seen.gateways(boot)),
         "localtime": facts["localtime"],
         "root_bytes": facts["root_bytes"],

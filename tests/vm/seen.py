@@ -60,6 +60,13 @@ def addresses(boot: Boot, mac: str) -> set[str]:
     return {f"{info['local']}/{info['prefixlen']}" for info in infos if info.get("scope") != "link"}
 
 
+def static_addresses(boot: Boot, mac: str) -> set[str]:
+    """Those that neither a lease nor a router advertisement gave (where IPv6 is not configured, routers are heard)."""
+    infos = link(boot, mac).get("addr_info", [])
+    lasting = [info for info in infos if info.get("scope") != "link" and not info.get("dynamic")]
+    return {f"{info['local']}/{info['prefixlen']}" for info in lasting}
+
+
 def gateways(boot: Boot) -> set[tuple[str, str]]:
     """(gateway, MAC of the interface) of every IPv4 and static IPv6 default route."""
     names = {each["ifname"]: each.get("address", "") for each in boot.facts["addresses"]}
@@ -99,8 +106,12 @@ def console_lines(boot: Boot) -> list[str]:
 
 def explain(boot: Boot) -> str:
     """What guestinit itself says, for messages of failed assertions."""
-    said = boot.facts["files"].get("/run/guestinit/status.json") or {}
-    return f"{boot.facts['journal'][-6000:]}\n{said.get('content', 'no status.json')}"
+    if not boot.facts["files"].get("/run/guestinit/status.json"):
+        return f"no status.json; journal ends:\n{boot.facts['journal'][-3000:]}"
+    said = status(boot)
+    unwell = [action for action in said["actions"] if action["result"] != "ok"]
+    kept = {key: said[key] for key in ("state", "result", "stage", "identity", "refused", "problems")}
+    return f"{json.dumps({**kept, 'actions': unwell})}\nits journal ends:\n{boot.facts['journal'][-1500:]}"
 
 
 def assert_nothing_broke(boot: Boot) -> None:
@@ -140,5 +151,9 @@ def assert_secrets_nowhere(boot: Boot, secrets: list[str]) -> None:
     """No journal, log, state, status or console has one of these. (`secrets` was also handed to facts.py.)"""
     assert boot.facts["secrets"] == {}, boot.facts["secrets"]
     for secret in secrets:
-        for place, said in (("console", boot.console), ("agent", boot.agent.decode()), ("private", boot.private)):
+        for place, said in (
+            ("console", boot.console),
+            ("agent", boot.agent.decode("utf-8", "replace")),
+            ("private", boot.private),
+        ):
             assert secret not in said, place

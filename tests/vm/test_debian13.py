@@ -183,7 +183,7 @@ def test_home_is_made_on_the_separate_volume(first: Boot) -> None:
 
 
 def test_network_manager_has_the_addresses(first: Boot) -> None:
-    assert seen.addresses(first, MAC) == {"10.20.0.50/24"}
+    assert seen.static_addresses(first, MAC) == {"10.20.0.50/24"}
     second = seen.addresses(first, MAC1)
     assert any(address.startswith("10.21.0.") for address in second), second
     assert any(address.startswith("2001:db8:21:") for address in second), second
@@ -272,7 +272,7 @@ def test_locale_time_zone_and_sshd(by_hand: Boot) -> None:
 
 
 def test_off_link_gateway(by_hand: Boot) -> None:
-    assert seen.addresses(by_hand, MAC) == {"10.20.0.53/32"}
+    assert seen.static_addresses(by_hand, MAC) == {"10.20.0.53/32"}
     assert ("10.20.0.1", MAC) in seen.gateways(by_hand)
     assert "nameserver 10.20.0.3" in seen.content(by_hand, "/etc/resolv.conf")
 

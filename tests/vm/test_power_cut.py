@@ -17,7 +17,7 @@ from tests.vm.power_cut import MAC, REQUEST, SLOW, SNIPPET, differences, final_s
 
 SHIFT = float(os.environ.get("GUESTINIT_VM_SHIFT", "0"))
 LOCAL_CUTS = tuple(fraction + SHIFT * 0.2 for fraction in (0.15, 0.4, 0.65, 0.85))
-LOCAL_STARTS = r"Starting.* guestinit-local"
+LOCAL_STARTS = r"Starting.*guestinit-local"
 SLOW_STARTS = "vmtest-slow-command"
 
 

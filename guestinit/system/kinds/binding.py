@@ -57,9 +57,7 @@ def require_owner(user: str, group: str, system: System) -> Owner:
     return owner
 
 
-def differences(
-    info: os.stat_result, mode: Optional[int], user: str, group: str, system: System
-) -> tuple[str, ...]:
+def differences(info: os.stat_result, mode: Optional[int], user: str, group: str, system: System) -> tuple[str, ...]:
     """What is different about mode and owner of something that exists, as words."""
     from guestinit.system import passwd
 

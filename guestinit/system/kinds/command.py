@@ -16,6 +16,7 @@ if TYPE_CHECKING:
     from guestinit.system.system import System
 
 LOG = "/var/log/guestinit.log"
+_PLAIN = frozenset("ABCDEFGHIJKLMNOPQRSTUVWXYZabcdefghijklmnopqrstuvwxyz0123456789@%+=:,./-_")
 LONGEST_LOCK = 1200.0  # seconds to wait for another program's lock: a first unattended upgrade takes that long
 
 
@@ -108,9 +109,17 @@ def _wait_for_lock(path: str, system: System) -> None:
 
 
 def _line(action: Command) -> str:
-    import shlex  # delayed: it compiles expressions
+    """As a shell would take it; without the password that may stand in the address of a package."""
+    return " ".join(map(_quote, action.argv))
 
-    return " ".join(shlex.quote(word) for word in action.argv)
+
+def _quote(word: str) -> str:
+    # What shlex.quote does; its module compiles expressions that nothing else here needs.
+    scheme, mark, rest = word.partition("://")
+    host, slash, path = rest.partition("/")
+    if mark and "@" in host:
+        word = f"{scheme}://***@{host.rpartition('@')[2]}{slash}{path}"
+    return word if word and set(word) <= _PLAIN else "'" + word.replace("'", "'\"'\"'") + "'"
 
 
 def _now() -> str:

@@ -100,7 +100,10 @@ def _shown(
     step: Step, change: str, old: bytes, new: bytes, mode: int, info: Optional[os.stat_result], notes: tuple[str, ...]
 ) -> Change:
     before, after = text_of(old), text_of(new)
-    hidden = isinstance(_action(step).content, Secret) or is_hidden(mode, info)
+    action = _action(step)
+    # Without a mode of its own the content is as secret as the file that it goes into.
+    secret = isinstance(action.content, Secret) and action.mode is not None
+    hidden = secret or is_hidden(mode, info)
     if hidden or before is None or after is None:
         return Change(step, change, None, None, ", ".join((f"{len(new)} bytes, not shown", *notes)))
     return Change(step, change, before, after, ", ".join(notes))

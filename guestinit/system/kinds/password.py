@@ -33,6 +33,8 @@ def observe(step: Step, system: System) -> Change:
     if accounts.shadow is None:
         return Change(step, MODIFY, None, None, "cannot be compared: /etc/shadow cannot be read")
     entry = accounts.shadow.get(action.user)
+    if entry is None and action.secret is None and action.locked is False and not action.random:
+        return Change(step, UNCHANGED, note="a new account has no password to unlock")
     if entry is None:
         return Change(step, MODIFY, "", f"{_words_after(action, None)}\n")
     if action.only_if_unset and _is_usable(entry.password):

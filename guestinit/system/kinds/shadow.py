@@ -59,9 +59,7 @@ def prepare(system: System) -> None:
             system.root.remove(path)
 
 
-def run(
-    system: System, argv: Sequence[str], stdin: Optional[bytes] = None, secrets: Sequence[Secret] = ()
-) -> Finished:
+def run(system: System, argv: Sequence[str], stdin: Optional[bytes] = None, secrets: Sequence[Secret] = ()) -> Finished:
     """Run one tool to its success; raises Failed with what it said."""
     finished = system.process.run(argv, stdin=stdin, timeout=TIMEOUT, secrets=secrets)
     if finished.code != 0:

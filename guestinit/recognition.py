@@ -1,0 +1,46 @@
+"""Which machine is this: what a boot is recognised by, and what it is compared with."""
+
+from __future__ import annotations
+
+from guestinit.config import Config
+from guestinit.model.identity import RECONFIGURED, Identity, Instance, recognise
+from guestinit.model.seed import Seed
+from guestinit.system.system import System
+
+
+def describe_instance(seed: Seed, config: Config, system: System) -> Instance:
+    """What this boot is recognised by."""
+    from guestinit.system import facts
+
+    # Offline the host's own uuid says nothing about the image.
+    uuid = facts.machine_uuid(system) if system.live else ""
+    meta = config.inputs.meta
+    return Instance(meta.instance_id, uuid, system.state.content_digest(seed), id_from_image(seed, config, uuid))
+
+
+def id_from_image(seed: Seed, config: Config, uuid: str) -> bool:
+    """Whether all clones of an image would carry this instance-id.
+
+    Proxmox VE derives its id from what it wrote, KubeVirt and CAPMOX use the machine's uuid; anything else that a
+    NoCloud volume says is a constant in somebody's snippet, or was derived because there was none.
+    """
+    meta = config.inputs.meta
+    if not meta.instance_id_given:
+        return True
+    try:  # what hashlib wraps, without OpenSSL, whose import costs a third of a bare interpreter's start
+        from _sha1 import sha1  # type: ignore[import-not-found]
+    except ImportError:  # EL builds its Python without it
+        from hashlib import sha1
+    contents = [
+        document.content if document else b"" for document in map(seed.document, ("user-data", "network-config"))
+    ]
+    return meta.instance_id.lower() not in (sha1(b"".join(contents), usedforsecurity=False).hexdigest(), uuid)
+
+
+def recognise_machine(instance: Instance, again: tuple[str, ...], system: System) -> Identity:
+    """New, reconfigured, same or resumed, always with the reason. `again`: modules that are to run once more."""
+    adopted = (system.root.read("/var/lib/cloud/data/instance-id") or b"").decode("utf-8", "replace").strip()
+    identity = recognise(instance, system.state.settled, system.state.unfinished(), adopted)
+    if again:
+        return identity._replace(kind=RECONFIGURED, reason=f"asked to run again: {', '.join(again)}", of="")
+    return identity
