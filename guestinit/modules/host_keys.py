@@ -34,7 +34,9 @@ GIVEN_KEYS = tuple(
     Key(
         f"{kind}_{part}",
         "text",
-        f"The {part}{' key' if part != 'certificate' else ''} of type {kind}.",
+        "Not supported: sshd knows no dsa keys any more."
+        if kind == "dsa"
+        else f"The {part}{' key' if part != 'certificate' else ''} of type {kind}.",
         part == "private",
     )
     for kind in (*TYPES, "dsa")

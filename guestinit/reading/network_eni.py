@@ -59,13 +59,16 @@ def read(text: str, label: str, problems: Problems) -> Network | None:
     start = Position(label, 1, 1)
     said = Problems()
     interfaces, automatic = _parse(text, label, said)
-    masters: dict[str, list[Value]] = {}
+    masters: dict[str, list[Value]] = {name: [] for name in interfaces}
     for interface in interfaces.values():
         master = interface.own.pop("bond-master", None)
         if master is not None:
             masters.setdefault(master.text, []).append(_word(interface.name, master.at))
-    config = [_item(each, automatic, masters.get(each.name, []), said) for each in interfaces.values()]
-    version1 = [("version", _word("1", start)), ("config", Value(LIST, start, items=tuple(config)))]
+    config = [_item(each, automatic, masters[each.name], said) for each in interfaces.values()]
+    version1: list[tuple[str, Value]] = [
+        ("version", _word("1", start)),
+        ("config", Value(LIST, start, items=tuple(config))),
+    ]
     network = network_v1.read(_mapping(start, version1), said) if config else None
     for problem in said.found:
         # The path would be the translation's; the place in the text says it all.

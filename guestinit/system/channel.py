@@ -1,7 +1,7 @@
 """The QEMU channels (agent-channel.md sections 5 and 6): the report for the host, best effort, never blocking.
 
 A write to a port that nobody listens to would sleep for ever, an unknown line can confuse libvirt, and reading would
-take the commands that the host means for qemu-ga. So: write-only, non-blocking, one line, and not at all beside qemu-ga.
+take the commands that the host means for qemu-ga. So: write-only, non-blocking, one line, and never beside qemu-ga.
 """
 
 from __future__ import annotations

@@ -9,7 +9,7 @@ from guestinit.model.image import Image
 from guestinit.model.problem import ERROR, Problems
 from guestinit.model.seed import Document, Seed
 from guestinit.model.unreadable import Unreadable
-from guestinit.model.value import LIST, MAP, Value, data
+from guestinit.model.value import LIST, MAP, SCALAR, Value, data
 from guestinit.reading import config, decode, image, salvage, yaml_document
 
 KNOWN = ("hostname", "users", "runcmd", "ssh_authorized_keys", "password")
@@ -123,7 +123,7 @@ def test_salvage(text: str) -> None:
     if value is None:
         assert problems.found
     else:
-        assert value.kind in (MAP, LIST, "scalar")
+        assert value.kind in (MAP, LIST, SCALAR)
 
 
 @given(BYTES)
