@@ -41,6 +41,7 @@ STAND_INS = {
     "umount": 'rm -f "$1"/*',
     "apt-get": "exit 0",
     "dpkg": "exit 0",
+    "systemctl": "exit 3",  # nothing is running yet
 }
 
 
@@ -81,7 +82,10 @@ def install(directory: str, python: str) -> None:
 def _inside(case: str, directory: str, python: str, flags: tuple[str, ...]) -> str:
     command = ["unshare", "--mount", "--uts", "--net", "--pid", "--fork", "--kill-child",
                sys.executable, os.path.abspath(__file__), case, directory, python, *flags]  # fmt: skip
-    return subprocess.run(command, check=True, stdout=subprocess.PIPE, text=True).stdout
+    done = subprocess.run(command, stdout=subprocess.PIPE, text=True)
+    if done.returncode:
+        raise SystemExit(f"benchmarks: the case '{case}' could not be run")
+    return done.stdout
 
 
 # inside the namespaces
@@ -118,6 +122,10 @@ def make_machine(directory: str, with_drive: bool) -> str:
     for path in (upper, work, machine):
         os.mkdir(path)
     mount("-t", "overlay", "overlay", "-o", f"lowerdir=/,upperdir={upper},workdir={work}", machine)
+    for path in (os.path.dirname(directory), REPOSITORY):
+        if os.stat(path).st_dev != os.stat("/").st_dev:  # on another file system, which the overlay does not show
+            os.makedirs(machine + path, exist_ok=True)
+            mount("--bind", path, machine + path)
     mount("-t", "proc", "proc", machine + "/proc")
     for name in ("/sys", "/dev", "/run"):
         mount("-t", "tmpfs", "none", machine + name)

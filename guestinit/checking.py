@@ -64,7 +64,8 @@ def open_seed(path: str, problems: Problems) -> Seed | None:
 
         search = datasources.open_seed(path, cli.build_system("/", writable=False))
         if search.seed is None:
-            problems.error(Position(path), "", "; ".join(search.reasons))
+            reasons = (reason.partition(f"{path}: ")[2] or reason for reason in search.reasons)
+            problems.error(Position(path), "", "; ".join(reasons))
         return search.seed
     base = os.path.basename(path)
     name = next((name for name in NAMES if base.startswith(name)), "user-data")

@@ -48,6 +48,10 @@ def main(arguments: list[str] | None = None) -> int:
         return complain(
             f"{error.filename or 'this'}: permission denied", "run it as root, or give a seed and a root of your own"
         )
+    except OSError as error:  # a path that somebody named: a directory for a file, a full disk
+        if error.filename is None:
+            raise
+        return complain(f"{error.filename}: {(error.strerror or str(error)).lower()}")
 
 
 def run(stage: str) -> int:

@@ -10,7 +10,7 @@ from typing import NamedTuple, Optional, Union
 
 from guestinit.config import excerpts, read_config, read_image
 from guestinit.model.action import STAGES, Step
-from guestinit.model.identity import NEW, SAME, Identity, Instance, Settled
+from guestinit.model.identity import NEW, RESUMED, SAME, Identity, Instance, Settled
 from guestinit.model.image import Image
 from guestinit.model.problem import Problems
 from guestinit.model.report import Preview, Report, counts
@@ -18,7 +18,7 @@ from guestinit.model.secret import Secret
 from guestinit.model.seed import Seed
 from guestinit.planning import gather_facts, make_plan
 from guestinit.recognition import describe_instance, recognise_machine
-from guestinit.system import engine
+from guestinit.system import boot, engine
 from guestinit.system.system import System
 
 
@@ -58,7 +58,7 @@ def run(order: Order, system: System, say: Say) -> Union[Preview, Ended]:
         return nothing_found(order, system, found)
     config = read_config(found.seed, image, problems)
     instance = describe_instance(found.seed, config, system)
-    identity = recognise_machine(instance, order.again, system)
+    identity = recognise_machine(instance, order.again, STAGES[0] in order.stages, system)
     if medium_was_changed(order, identity, system):
         return nothing_found(order, system, Found(None, ("the medium was changed; the next boot looks at it",)))
     facts = gather_facts(identity, config, system)
@@ -124,7 +124,7 @@ def forget_what_is_due_again(order: Order, identity: Identity, plan: tuple[Step,
     """A new machine has no memory; a module that is run again has none of itself. Nothing is written here."""
     if order.again:
         system.state.forget(tuple(step.id for step in plan))
-    elif identity.kind == NEW:
+    elif identity.kind == NEW and STAGES[0] in order.stages:
         system.state.forget_everything()
 
 
@@ -136,7 +136,8 @@ def medium_was_changed(order: Order, identity: Identity, system: System) -> bool
 def begin(order: Order, seed: Seed, instance: Instance, identity: Identity, system: System) -> None:
     """Before the first action: what this run is about is on disk."""
     if STAGES[0] in order.stages and identity.kind != SAME and not order.again:
-        system.state.begin(seed, Settled(instance, identity.of or identity.kind))
+        this_boot = "" if identity.kind == RESUMED else boot.boot_id(system)
+        system.state.begin(seed, Settled(instance, identity.of or identity.kind, boot=this_boot))
 
 
 def left_for_later(order: Order, due: tuple[Step, ...]) -> tuple[str, ...]:

@@ -5,6 +5,7 @@ from __future__ import annotations
 from guestinit.config import Config
 from guestinit.model.identity import RECONFIGURED, Identity, Instance, recognise
 from guestinit.model.seed import Seed
+from guestinit.system import boot
 from guestinit.system.system import System
 
 
@@ -37,10 +38,17 @@ def id_from_image(seed: Seed, config: Config, uuid: str) -> bool:
     return meta.instance_id.lower() not in (sha1(b"".join(contents), usedforsecurity=False).hexdigest(), uuid)
 
 
-def recognise_machine(instance: Instance, again: tuple[str, ...], system: System) -> Identity:
-    """New, reconfigured, same or resumed, always with the reason. `again`: modules that are to run once more."""
+def recognise_machine(instance: Instance, again: tuple[str, ...], begins: bool, system: System) -> Identity:
+    """New, reconfigured, same or resumed, always with the reason.
+
+    `again`: modules that are to run once more. `begins`: whether this is the first stage; the later ones of the same
+    boot go on with what that one found, and resume nothing.
+    """
     adopted = (system.root.read("/var/lib/cloud/data/instance-id") or b"").decode("utf-8", "replace").strip()
-    identity = recognise(instance, system.state.settled, system.state.unfinished(), adopted)
+    unfinished = system.state.unfinished()
+    if unfinished is not None and unfinished.boot and not begins and unfinished.boot == boot.boot_id(system):
+        unfinished = None
+    identity = recognise(instance, system.state.settled, unfinished, adopted)
     if again:
         return identity._replace(kind=RECONFIGURED, reason=f"asked to run again: {', '.join(again)}", of="")
     return identity

@@ -29,8 +29,8 @@ def preview(options: Namespace) -> int:
     """`guestinit --dry-run`: what would change here."""
     from guestinit.show import plan as show
 
-    if not os.path.isdir(options.root):
-        return complain(f"{options.root}: no such directory", code=EXIT_USAGE)
+    if missing(options):
+        return complain(missing(options), code=EXIT_USAGE)
     system = build_system(options.root, writable=False)
     order = pipeline.Order(STAGES, options.seed, True, options.strict, tuple(getattr(options, "again", ())))
     try:
@@ -38,6 +38,8 @@ def preview(options: Namespace) -> int:
     except Unreadable as unreadable:
         return show_unreadable(unreadable.problem)
     assert isinstance(seen, Preview)
+    if options.seed and not seen.datasource:
+        return complain(f"there is no seed in {options.seed}", "; ".join(seen.reasons))
     if options.format == "json":
         print(show.json(seen))
     else:
@@ -60,6 +62,8 @@ def apply(options: Namespace) -> int:
         return complain("nothing to apply was named", "--seed SEED, or --again MODULE", EXIT_USAGE)
     if options.dry_run:
         return preview(options)
+    if missing(options):
+        return complain(missing(options), code=EXIT_USAGE)
     from guestinit.show import document as documents
     from guestinit.show import problems as show_problems
     from guestinit.system import announce, boot
@@ -76,6 +80,8 @@ def apply(options: Namespace) -> int:
         except Unreadable as unreadable:
             return show_unreadable(unreadable.problem)
         assert isinstance(ended, pipeline.Ended)
+        if options.seed and not ended.report.datasource:
+            return complain(f"there is no seed in {options.seed}", "; ".join(ended.report.reasons))
         this = documents.Boot(boot.boot_id(system), started, boot.uptime(system), boot.addresses(system),
                               boot.host_key_fingerprints(system))  # fmt: skip
         document = documents.build(ended.report, this, {})
@@ -160,7 +166,7 @@ def check(options: Namespace) -> int:
     else:
         for problem in problems.found:
             print(show.format(problem, sources, colour.wanted(sys.stdout)))
-        print(f"{bad} errors, {counts(tuple(problems.found)) - bad} warnings")
+        print(f"{number(bad, 'error')}, {number(counts(tuple(problems.found)) - bad, 'warning')}")
     return 1 if bad else 0
 
 
@@ -203,6 +209,20 @@ def show_unreadable(problem: Problem) -> int:
     """Meta-data that cannot be trusted: nothing is planned."""
     complain(str(problem), problem.hint or "nothing was planned: it is not known which machine this is")
     return EXIT[FAILURE]
+
+
+def missing(options: Namespace) -> str:
+    """A place that was named and is not there, with the reason; empty if all are."""
+    if not os.path.isdir(options.root):
+        return f"{options.root}: no such directory"
+    if options.seed and not os.path.exists(options.seed):
+        return f"{options.seed}: no such file or directory"
+    return ""
+
+
+def number(count: int, noun: str) -> str:
+    """A count with its noun."""
+    return f"{count} {noun}{'' if count == 1 else 's'}"
 
 
 def say(line: str) -> None:

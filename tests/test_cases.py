@@ -75,7 +75,10 @@ def make_root(case: Path, root: Path) -> None:
     shutil.copytree(BASE, root, symlinks=True)
     without = case / "without.txt"
     for line in without.read_text().splitlines() if without.exists() else ():
-        shutil.rmtree(root / line) if (root / line).is_dir() else (root / line).unlink()
+        if (root / line).is_dir():
+            shutil.rmtree(root / line)
+        else:
+            (root / line).unlink()
     if (case / "root").is_dir():
         shutil.copytree(case / "root", root, symlinks=True, dirs_exist_ok=True)
     # git keeps no modes but "executable", and a checkout depends on the umask.
@@ -156,7 +159,7 @@ def expect(path: Path, actual: str) -> None:
     """Compare with what is expected; a file that is not there expects nothing."""
     if UPDATE and actual:
         path.parent.mkdir(parents=True, exist_ok=True)
-        path.write_text(actual, encoding="utf-8", newline="")
+        path.write_bytes(actual.encode())
     elif UPDATE:
         path.unlink(missing_ok=True)
     expected = path.read_bytes().decode() if path.exists() else ""
@@ -164,8 +167,9 @@ def expect(path: Path, actual: str) -> None:
 
 
 def expect_no_secrets(case: Path, *texts: str) -> None:
+    seed = b"".join(path.read_bytes() for path in Path("seed").iterdir())
     for secret in (case / "secrets.txt").read_text().split() if (case / "secrets.txt").exists() else ():
-        assert any(secret.encode() in path.read_bytes() for path in Path("seed").iterdir()), f"{secret} is in no document"
+        assert secret.encode() in seed
         assert [text for text in texts if secret in text] == []
 
 

@@ -1,4 +1,4 @@
-"""What each path of a boot imports, pinned: the launcher runs in a throw-away machine (benchmarks/stage.py), as a unit runs it.
+"""What each path of a boot imports, pinned. The launcher runs in a throw-away machine, as a unit runs it.
 
 tests/imports/*.txt hold the lists. Lines `guestinit.x` and `yaml` are exact. Lines `std x` name what may be imported of
 the standard library, of which every version of Python needs a little more or less. GUESTINIT_UPDATE_IMPORTS=1 writes
@@ -86,8 +86,8 @@ def test_path_imports_what_is_listed(case: str, machine: tuple[ModuleType, str])
     exact, standard = split(stage.imports(case, directory, sys.executable))
     path = HERE / "imports" / f"{CASES[case]}.txt"
     if UPDATE:
-        known = {line[4:] for line in path.read_text().splitlines() if line.startswith("std ")} if path.exists() else set()
-        may = sorted({*standard, *known})
+        before = path.read_text().splitlines() if path.exists() else []
+        may = sorted({*standard, *(line[4:] for line in before if line.startswith("std "))})
         path.write_text("".join(f"{name}\n" for name in exact) + "".join(f"std {name}\n" for name in may))
     lines = path.read_text().splitlines()
     assert [line for line in lines if not line.startswith("std ")] == exact

@@ -190,7 +190,7 @@ class Fields:
     def wrong(self, name: str, value: Value, expected: str, hint: str = "") -> None:
         """Report a value that cannot be used; the value of a secret key is not repeated."""
         secret = self._keys[name].secret
-        got = "something else" if secret and value.kind == SCALAR else describe(value)
+        got = f"a {value.kind}" if secret else describe(value)
         self.problems.error(
             value.at,
             self.path_of(name),

@@ -41,6 +41,7 @@ class Settled(NamedTuple):
     instance: Instance
     kind: str = NEW  # of an unfinished run: what it was
     offline: bool = False  # applied with --root; its first boot completes it
+    boot: str = ""  # of an unfinished run: the boot in which it began; "" once it was resumed
 
 
 def recognise(

@@ -16,7 +16,7 @@ KEYS = (
     Key(
         "bootcmd", "list of commands",
         "Commands to run early in every boot, before the network: written as in `runcmd`; INSTANCE_ID is in their "
-        "environment.",
+        "environment.", secret=True,
     ),
 )  # fmt: skip
 

@@ -22,8 +22,11 @@ from guestinit.model.seed import MetaData
 from guestinit.model.value import MAP, SCALAR, Value
 
 KEYS = (
-    Key("write_files", "list of mappings", "Files to write. Users exist by then; packages do for those with `defer`."),
-)
+    Key(
+        "write_files", "list of mappings",
+        "Files to write. Users exist by then; packages do for those with `defer`.", secret=True,
+    ),
+)  # fmt: skip
 
 ENTRY_KEYS = (
     Key("path", "absolute path", "Where the file goes; missing directories are made."),

@@ -18,6 +18,7 @@ KEYS: tuple[Key, ...] = ()
 
 PATH = "/etc/machine-id"
 DBUS = "/var/lib/dbus/machine-id"
+_JOURNALD = "systemd-journald.service"
 
 
 class Section(NamedTuple):
@@ -48,3 +49,13 @@ def plan(section: Section, facts: Facts, accounts: Accounts) -> Iterator[Step]:
     # Under KVM it derives the id from the machine's uuid, as an image with an empty file does at its first boot.
     setup = Command(("systemd-machine-id-setup",), "systemd-machine-id-setup", may_repeat=True, log_output=False)
     yield Step("command:machine-id", "machine_id", setup, because, needs=(empty,), when_changed=(empty,))
+    # journald goes on writing below the old id, where `journalctl -b` does not look: on the very boot that somebody may
+    # have to look into. Not waited for: it is ordered with us through the boot's own transaction.
+    restart = Command(
+        ("systemctl", "--no-block", "restart", _JOURNALD), f"restart {_JOURNALD}", timeout=30.0, may_repeat=True,
+        unit_active=_JOURNALD, log_output=False,
+    )  # fmt: skip
+    yield Step(
+        "command:machine-id.journal", "machine_id", restart, Because(None, "the journal moves to the new machine-id"),
+        needs=("command:machine-id",), when_changed=(empty,),
+    )  # fmt: skip

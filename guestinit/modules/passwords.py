@@ -29,7 +29,7 @@ KEYS = (
 )
 CHPASSWD_KEYS = (
     Key("expire", "true or false", "Whether these passwords must be changed at the first login; true by default."),
-    Key("users", "list of mappings", "Name, password and type of each."),
+    Key("users", "list of mappings", "Name, password and type of each.", True),
     Key(
         "list",
         "list of name:password",

@@ -19,6 +19,7 @@ KEYS = (
         "runcmd", "list of commands",
         "Commands to run once, at the end of the first boot: a text for /bin/sh or a list with a program and its "
         "arguments. Each item runs by itself and has its own exit status; a changed list is run again as a whole.",
+        secret=True,
     ),
 )  # fmt: skip
 

@@ -232,10 +232,11 @@ class _Composer:
 
     def _alias(self, event: Any) -> Value:
         if event.anchor not in self._anchors:
-            inside = any(event.anchor == collection.anchor for collection in self._open)
-            name = shorten(event.anchor)
-            why = f"'*{name}' stands inside what it refers to" if inside else f"'*{name}' refers to nothing"
-            raise Refused(self._at(event), why, f"put '&{name}' before a value above, or quote the text")
+            if any(event.anchor == collection.anchor for collection in self._open):
+                raise Refused(self._at(event), f"'*{shorten(event.anchor)}' stands inside what it refers to")
+            # Not by its name: it may be an unquoted password.
+            hint = "not read; quote the text if it is one"
+            raise Refused(self._at(event), "an alias ('*') that refers to nothing", hint)
         value, count, height = self._anchors[event.anchor]
         self._counted(count, self._at(event))
         self._check_depth(height, self._at(event))
@@ -280,8 +281,9 @@ class _Composer:
 
     def _check_tag(self, event: Any) -> None:
         if event.tag is not None and event.tag != "!" and event.tag not in _UNDERSTOOD:
-            tag = shorten(event.tag.replace(_CORE, "!!"))
-            self._problems.warning(self._at(event), "", f"the tag '{tag}' is not known", "the value is read without it")
+            hint = "the value is read without it; quote the text if it is one"
+            # Neither the tag nor its line: it may be an unquoted password.
+            self._problems.warning(self._at(event), "", "an unknown tag ('!')", hint, 0)
 
     def _pairs(self, children: list[Value]) -> tuple[tuple[Value, Value], ...]:
         """Keys with their values, and what `<<` merges in before them, where they do not give it themselves."""

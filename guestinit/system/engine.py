@@ -16,6 +16,7 @@ from guestinit.model.plan import (
     FAILED,
     INTERRUPTED,
     LEFT,
+    MODIFY,
     OK,
     RUN,
     SKIPPED,
@@ -86,26 +87,45 @@ def apply(steps: Iterable[Step], system: System, say: Callable[[str], None]) -> 
     """Bring the machine to what the steps say. Each is compared afresh: those before it may have changed things."""
     applied = Applied()
     for number, step in enumerate(steps, 1):
-        change = _compare_one(step, system, applied.changed)
-        if change.change == LEFT:
-            outcome = Outcome(change, LEFT, change.note)
-        elif change.change == UNCHANGED:
-            outcome = _leave(step, change, system)
-        elif missing := _lost_need(step, system, applied):
-            outcome = Outcome(change, SKIPPED, f"needs {missing}, which failed")
-            system.state.journal.complete(step.id, SKIPPED)
-        elif _must_not_repeat(step) and system.state.journal.interrupted(step.id):
-            outcome = _give_up(step, change, system)
-        else:
-            say(f"[{number}] {step.id} begun")
-            outcome = _act(step, change, system, applied)
-            ending = f": {outcome.message}" if outcome.message else ""
-            say(f"[{number}] {step.id} {outcome.result} {outcome.seconds * 1000:.0f} ms{ending}")
-            applied.changed.add(step.id)
+        try:
+            outcome = _apply_one(number, step, system, applied, say)
+        except Exception as error:  # a mistake of ours in one step must not keep the keys or the network away
+            outcome = _broken(step, error, system)
+            say(f"[{number}] {step.id} {outcome.result}: {outcome.message}")
         if outcome.result not in (OK, LEFT) and system.state.journal.result(step.id) != USABLE:
             applied.lost.add(step.id)
         applied.outcomes.append(outcome)
     return applied
+
+
+def _apply_one(number: int, step: Step, system: System, applied: Applied, say: Callable[[str], None]) -> Outcome:
+    change = _compare_one(step, system, applied.changed)
+    if change.change == LEFT:
+        return Outcome(change, LEFT, change.note)
+    if change.change == UNCHANGED:
+        return _leave(step, change, system)
+    missing = _lost_need(step, system, applied)
+    if missing:
+        system.state.journal.complete(step.id, SKIPPED)
+        return Outcome(change, SKIPPED, f"needs {missing}, which failed")
+    if _must_not_repeat(step) and system.state.journal.interrupted(step.id):
+        return _give_up(step, change, system)
+    say(f"[{number}] {step.id} begun")
+    outcome = _act(step, change, system, applied)
+    ending = f": {outcome.message}" if outcome.message else ""
+    say(f"[{number}] {step.id} {outcome.result} {outcome.seconds * 1000:.0f} ms{ending}")
+    applied.changed.add(step.id)
+    return outcome
+
+
+def _broken(step: Step, error: Exception, system: System) -> Outcome:
+    """A failure that nobody expected. Its text is not told: a secret may stand in it."""
+    trace = error.__traceback__
+    while trace is not None and trace.tb_next is not None:
+        trace = trace.tb_next
+    place = f" in {trace.tb_frame.f_code.co_filename}:{trace.tb_lineno}" if trace is not None else ""
+    system.state.journal.complete(step.id, FAILED)
+    return Outcome(Change(step, MODIFY), FAILED, f"an error in guestinit itself: {type(error).__name__}{place}")
 
 
 def _leave(step: Step, change: Change, system: System) -> Outcome:

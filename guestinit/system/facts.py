@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING
 
 from guestinit import distros
 from guestinit.model.facts import ASKED, Distro, Facts, Nic
-from guestinit.model.identity import Identity
+from guestinit.model.identity import RESUMED, Identity
 from guestinit.system import network_facts
 from guestinit.system.failed import Failed
 
@@ -50,7 +50,7 @@ def gather(system: System, identity: Identity, image: Image) -> Facts:
         nics=find_nics(system),
         users=_first_fields(system, "/etc/passwd"),
         groups=_first_fields(system, "/etc/group"),
-        host_keys=_find_host_keys(system),
+        host_keys=_find_host_keys(system, identity.kind == RESUMED),
         ssh_running=_is_active(system, distro.ssh_unit),
         paths=frozenset(path for path in ASKED if system.root.exists(path)),
         written=tuple(system.state.written),
@@ -214,19 +214,21 @@ def _first_fields(system: System, path: str) -> tuple[str, ...]:
     return tuple(name for name in names if name and not name.startswith(("#", "+", "-")))
 
 
-def _find_host_keys(system: System) -> tuple[str, ...]:
+def _find_host_keys(system: System, both: bool) -> tuple[str, ...]:
+    """Private keys that are whole. `both`: only those with their public part, which ssh-keygen writes last."""
     names = system.root.listdir("/etc/ssh")
     paths = (f"/etc/ssh/{name}" for name in sorted(names) if name.startswith("ssh_host_") and name.endswith("_key"))
-    return tuple(path for path in paths if _is_whole_key(system, path))
+    whole = (path for path in paths if _is_whole_key(system, path))
+    return tuple(path for path in whole if not both or system.root.read(f"{path}.pub"))
 
 
 def _is_whole_key(system: System, path: str) -> bool:
     """Whether the last line is there; ssh-keygen writes in place, and a power cut leaves half a key."""
     try:
-        lines = (system.root.read(path) or b"").split()
+        lines = (system.root.read(path) or b"").splitlines()
     except OSError:
         return True  # a dry run that is not root's
-    return bool(lines) and lines[-1].endswith(b"KEY-----")
+    return bool(lines) and lines[-1].startswith(b"-----END ")
 
 
 def _read_hostname(system: System) -> str:

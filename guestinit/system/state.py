@@ -206,7 +206,7 @@ class State:
 def _record(run: Settled) -> dict[str, Any]:
     return {
         "instance_id": run.instance.instance_id, "uuid": run.instance.uuid, "content": run.instance.content,
-        "from_image": run.instance.from_image, "kind": run.kind, "offline": run.offline,
+        "from_image": run.instance.from_image, "kind": run.kind, "offline": run.offline, "boot": run.boot,
     }  # fmt: skip
 
 
@@ -214,4 +214,4 @@ def _settled(record: dict[str, Any]) -> Settled | None:
     if not record:
         return None
     instance = Instance(record["instance_id"], record["uuid"], record["content"], record["from_image"])
-    return Settled(instance, record["kind"], record["offline"])
+    return Settled(instance, record["kind"], record["offline"], record.get("boot", ""))

@@ -9,6 +9,7 @@ from typing import Any, NamedTuple
 import pytest
 
 from guestinit.model.facts import DefaultUser, Distro, Nic
+from guestinit.model.identity import NEW, Identity
 from guestinit.model.image import Image
 from guestinit.system import facts
 from guestinit.system.root import Root
@@ -272,7 +273,7 @@ def test_all_facts_of_a_running_machine(tree: Tree) -> None:
     (tree.path / "run/systemd/system").mkdir(parents=True)
     image = Image(default_user=(("name", "ops"),), options=(("network.renderer", "networkd"),))
     system = tree.system(process=Process(ssh=0))._replace(state=Memory(["/etc/systemd/network/x"]))  # type: ignore[arg-type]
-    identity: Any = object()
+    identity = Identity(NEW, "the test")
     found = facts.gather(system, identity, image)
     assert found.distro.name == "debian"
     assert found.distro.default_user.name == "ops"
@@ -292,7 +293,7 @@ def test_all_facts_of_another_root(tree: Tree) -> None:
     (tree.path / "usr/bin").mkdir(parents=True)
     (tree.path / "usr/bin/env").write_bytes(b"\x7fELF\x02\x01\x01" + b"\0" * 9 + b"\x03\x00\xb7\x00")
     system = tree.system(live=False)._replace(state=Memory([]))  # type: ignore[arg-type]
-    identity: Any = object()
+    identity = Identity(NEW, "the test")
     found = facts.gather(system, identity, Image())
     assert (found.live, found.ssh_running, found.nics, found.architecture) == (False, False, (), "aarch64")
 

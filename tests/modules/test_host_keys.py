@@ -117,7 +117,7 @@ def test_inherited_ones_may_stay() -> None:
     [
         ("ssh_genkeytypes: [dsa, rsa]", "error user-data:1:19: ssh_genkeytypes: expected ed25519, ecdsa or rsa"),
         ("ssh_deletekeys: nope", "error user-data:1:17: ssh_deletekeys: expected true or false, got 'nope'"),
-        ("ssh_keys: hunter2", "error user-data:1:11: ssh_keys: expected a mapping, got something else"),
+        ("ssh_keys: hunter2", "error user-data:1:11: ssh_keys: expected a mapping, got a text"),
         ("ssh_keys: {rsa_private: hunter2}",
          "error user-data:1:25: ssh_keys.rsa_private: expected a private key in PEM or OpenSSH form"),
         ("ssh_keys: {rsa_public: x}",

@@ -197,7 +197,7 @@ def test_only_another_input_makes_it_due_again() -> None:
         ("password: ''", "error user-data:1:11: password: an empty password would let anybody in"),
         ('password: "a\\nroot:b"',
          "error user-data:1:11: password: a password cannot hold a line break or a control character"),
-        ("chpasswd: hunter2", "error user-data:1:11: chpasswd: expected a mapping, got something else"),
+        ("chpasswd: hunter2", "error user-data:1:11: chpasswd: expected a mapping, got a text"),
         ("chpasswd: {list: {a: hunter2}}",
          "error user-data:1:18: chpasswd.list: expected a list of name:password, got a mapping"),
         ("chpasswd: {list: [hunter2]}",

@@ -61,7 +61,10 @@ def test_lines_keep_their_numbers() -> None:
 @pytest.mark.parametrize(
     ("body", "said"),
     [
-        ("#cloud-config\n\nhostname: {{ nowhere }}\n", "user-data:4:1: the template asks for 'nowhere', which is not known"),
+        (
+            "#cloud-config\n\nhostname: {{ nowhere }}\n",
+            "user-data:4:1: the template asks for 'nowhere', which is not known",
+        ),
         ("a\n{{ ds.meta_data.nowhere }}\n", "user-data:3:1: the template asks for 'nowhere', which is not known"),
         ("a\n{% for x in %}\n", "user-data:3:1: not a valid template: "),
         ("a\nb {{ x\n", "user-data:3:1: not a valid template: "),

@@ -152,3 +152,9 @@ def test_a_lock_that_never_comes_free_is_a_failure(tmp_path: Path, monkeypatch: 
         kinds.apply(look(sh("true", locks=("/lock",)), system(tmp_path)), system(tmp_path))
     holder.wait()
     holder.stdout.close()
+
+
+def test_the_password_of_a_package_address_is_not_shown(tmp_path: Path) -> None:
+    address = "https://user:hunter2@repository.example.test/a@b.deb"
+    change = look(Command(("apt-get", "install", address, "user@host", "a b"), "apt-get install"), system(tmp_path))
+    assert change.after == "apt-get install 'https://***@repository.example.test/a@b.deb' user@host 'a b'\n"

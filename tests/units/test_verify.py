@@ -178,6 +178,13 @@ def test_every_service_ends_some_day(unit: str) -> None:
     assert "Restart" not in service
 
 
+def test_nothing_restarts_a_running_stage() -> None:
+    for stage in ("local", "late", "final"):
+        unit = settings(f"guestinit-{stage}.service")
+        assert unit["RefuseManualStop"] == ["yes"]
+        assert unit["KillMode"] == ["process"]  # what a user's command started goes on
+
+
 def words(unit: str, key: str) -> set[str]:
     return {word for value in settings(unit).get(key, []) for word in value.split()}
 

@@ -78,7 +78,7 @@ def debian12(run: Run) -> None:
 
     def log_in(guest: Guest) -> None:
         guest.noted["login"] = guest.ssh("admin", lab.key, "id -un; sudo -n id -un; hostname -f")
-        scan = ["ssh-keyscan", "-p", str(guest.ssh_port), "127.0.0.1"]
+        scan = ["ssh-keyscan", "-T", "60", "-p", str(guest.ssh_port), "127.0.0.1"]
         guest.noted["offered"] = subprocess.run(scan, capture_output=True, text=True).stdout
         # The user sets a password of their own: no later edit of the seed's address may undo it.
         guest.ssh("admin", lab.key, f"echo admin:{TYPED_PASSWORD} | sudo -n chpasswd")
