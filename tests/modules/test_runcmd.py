@@ -143,7 +143,8 @@ def test_a_text_that_is_too_long_for_an_argument_goes_through_a_file() -> None:
 
 
 def test_scripts_of_user_data() -> None:
-    found = list(runcmd.script_steps([("user-data", b"#!/bin/sh\nid\n"), ("user-data:part-2", b"#!/usr/bin/python3\n")]))
+    scripts = [("user-data", b"#!/bin/sh\nid\n"), ("user-data:part-2", b"#!/usr/bin/python3\n")]
+    found = list(runcmd.script_steps(scripts))
     assert [step.id for step in found] == [
         "file:/var/lib/guestinit/scripts/part-001", "command:script.1",
         "file:/var/lib/guestinit/scripts/part-002", "command:script.2",

@@ -2,7 +2,10 @@
 
 from __future__ import annotations
 
+import difflib
+import json
 import os
+from collections.abc import Iterator
 from typing import Any
 
 from tests.vm import seeds, seen
@@ -92,9 +95,26 @@ def _enduring(facts: dict[str, Any], text: bool = True) -> dict[str, Any]:
 
 
 def differences(expected: dict[str, Any], actual: dict[str, Any]) -> list[str]:
-    """One line for each thing that differs."""
-    return [
-        f"{key}: expected {expected.get(key)!r}, got {actual.get(key)!r}"
-        for key in sorted({*expected, *actual})
-        if expected.get(key) != actual.get(key)
-    ]
+    """One line for each value or line of text that differs, with its path in the state."""
+    before, after = dict(_leaves("", expected)), dict(_leaves("", actual))
+    found = []
+    for key in sorted({*before, *after}):
+        one, other = before.get(key), after.get(key)
+        if one == other:
+            continue
+        if isinstance(one, str) and isinstance(other, str) and "\n" in one + other:
+            lines = difflib.unified_diff(one.splitlines(), other.splitlines(), lineterm="", n=0)
+            changed = [line for line in lines if not line.startswith(("---", "+++", "@@"))]
+            found.append(f"{key}: {changed}")
+        else:
+            found.append(f"{key}: expected {one!r}, got {other!r}")
+    return found
+
+
+def _leaves(path: str, value: Any) -> Iterator[tuple[str, Any]]:
+    if isinstance(value, dict) and value:
+        for key, inner in value.items():
+            yield from _leaves(f"{path}: {key}" if path else str(key), inner)
+    else:
+        # A tuple is a list once it has been through JSON.
+        yield path, json.loads(json.dumps(value))
