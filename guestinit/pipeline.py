@@ -5,6 +5,7 @@ Each verb is one call into a room. A dry run is the same story, told up to "comp
 
 from __future__ import annotations
 
+import os
 from collections.abc import Callable
 from typing import NamedTuple, Optional, Union
 
@@ -67,7 +68,7 @@ def run(order: Order, system: System, say: Say) -> Union[Preview, Ended]:
     due = engine.due(plan, identity)
 
     told = (found.seed.datasource, found.seed.where, (found.seed.reason, *found.reasons), identity)
-    wrong, sources = tuple(problems.found), excerpts(found.seed, config)
+    wrong, sources = problems.in_order(), excerpts(found.seed, config)
     if order.dry_run:
         return Preview(*told, len({step.module for step in due}), engine.compare(due, system), wrong, sources)
     report = Report(*told, order.stages[-1], (), wrong, sources, left_for_later(order, due))
@@ -158,6 +159,8 @@ def remember(
     settled = Settled(instance, identity.of or identity.kind, offline=not system.live)
     if identity.kind == SAME and system.state.settled is not None:
         settled = system.state.settled
+    if system.live:
+        os.sync()  # useradd, package managers and commands do not bring what they wrote to the disk themselves
     system.state.settle(settled, what_an_unchanged_boot_compares(instance, report, plan, system))
 
 

@@ -162,9 +162,9 @@ def check(options: Namespace) -> int:
         sources.update(checking.check(path, problems))
     bad = sum(problem.severity == ERROR for problem in problems.found)
     if options.format == "json":
-        print(show.json(problems.found))
+        print(show.json(problems.in_order()))
     else:
-        for problem in problems.found:
+        for problem in problems.in_order():
             print(show.format(problem, sources, colour.wanted(sys.stdout)))
         print(f"{number(bad, 'error')}, {number(counts(tuple(problems.found)) - bad, 'warning')}")
     return 1 if bad else 0

@@ -190,7 +190,7 @@ def test_plan(case: Path) -> None:
 def test_problems(case: Path) -> None:
     problems = Problems()
     sources = checking.check("seed", problems)
-    text = "".join(show_problems.format(found, sources, False) + "\n" for found in problems.found)
+    text = "".join(show_problems.format(found, sources, False) + "\n" for found in problems.in_order())
     expect_no_secrets(case, text)
     expect(case / "problems.txt", text)
 

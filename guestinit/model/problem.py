@@ -71,3 +71,8 @@ class Problems:
     def note(self, at: Position, path: str, message: str, hint: str = "", width: int = 1) -> None:
         """Worth knowing, nothing to mend."""
         self.add(Problem(NOTE, at, path, message, hint, width))
+
+    def in_order(self) -> tuple[Problem, ...]:
+        """All of them as somebody reads the documents: file by file, from top to bottom."""
+        files = list(dict.fromkeys(problem.position.file for problem in self.found))
+        return tuple(sorted(self.found, key=lambda each: (files.index(each.position.file), *each.position[1:])))

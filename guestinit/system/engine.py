@@ -6,6 +6,7 @@ into the journal. Nothing here knows about dry runs: the pipeline returns betwee
 
 from __future__ import annotations
 
+import os
 import time
 from collections.abc import Callable, Iterable, Iterator
 from typing import TYPE_CHECKING
@@ -171,6 +172,8 @@ def _act(step: Step, change: Change, system: System, applied: Applied) -> Outcom
     result, message, code, ending = OK, "", None, ""
     try:
         done = kinds.apply(change, system)
+        if step.frequency == ONCE and isinstance(step.action, Command) and system.live:
+            os.sync()  # it never runs again: what it wrote must be on the disk before the journal says that it is done
         message, code = done.message, done.code
         if done.reveal is not None:
             applied.revealed.append((step.id, done.reveal))

@@ -482,3 +482,13 @@ def test_an_ordinary_user_can_still_look(tree: Path) -> None:
         finally:
             os._exit(code)
     assert os.waitstatus_to_exitcode(os.waitpid(pid, 0)[1]) == 0
+
+
+@as_root
+def test_a_group_that_was_cut_in_half_is_completed(tree: Path) -> None:
+    with open(tree / "etc/group", "a", encoding="ascii") as file:
+        file.write("staff:x:50:\n")  # the power went before groupadd wrote gshadow
+    assert look(Group("staff"), tools(tree)).change == MODIFY
+    do(Group("staff"), tools(tree))
+    assert look(Group("staff"), tools(tree)).change == UNCHANGED
+    assert "\nstaff:" in (tree / "etc/gshadow").read_text()

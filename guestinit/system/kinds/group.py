@@ -28,6 +28,9 @@ def observe(step: Step, system: System) -> Change:
     if missing:
         before.append(f"members {', '.join(entry.members)}")
         after.append(f"members {', '.join((*entry.members, *missing))}")
+    if shadow.half_made((action.name,), accounts.groups, system):
+        before.append("gshadow has no entry")
+        after.append("gshadow entry")
     if action.gid not in (None, entry.gid):
         before.append(f"gid {entry.gid}")
         after.append(f"gid {action.gid}")
@@ -46,6 +49,8 @@ def apply(change: Change, system: System) -> Done:
     entry = accounts.groups.get(action.name)
     if entry is None:
         add(action.name, system, action.gid, action.system)
+    elif shadow.half_made((action.name,), accounts.groups, system):
+        shadow.complete_groups(system)
     strangers = []
     for member in _missing(action, accounts):
         if member in accounts.users:

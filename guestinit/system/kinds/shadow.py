@@ -5,7 +5,7 @@ from __future__ import annotations
 import os
 import re
 import stat
-from collections.abc import Sequence
+from collections.abc import Collection, Sequence
 from typing import TYPE_CHECKING, Optional
 
 from guestinit.system.failed import Failed
@@ -65,6 +65,23 @@ def run(system: System, argv: Sequence[str], stdin: Optional[bytes] = None, secr
     if finished.code != 0:
         raise Failed(finished.reason(argv[0]), finished.code)
     return finished
+
+
+def half_made(names: Sequence[str], groups: Collection[str], system: System) -> tuple[str, ...]:
+    """Those of these groups that are in /etc/group and not in /etc/gshadow: the power went between the two."""
+    try:
+        content = system.root.read("/etc/gshadow")
+    except PermissionError:
+        return ()  # a dry run of an ordinary user
+    if content is None:
+        return ()
+    known = {line.partition(b":")[0] for line in content.splitlines()}
+    return tuple(name for name in dict.fromkeys(names) if name in groups and name.encode() not in known)
+
+
+def complete_groups(system: System) -> None:
+    """Write the lines that /etc/gshadow lacks."""
+    run(system, ("grpconv", *chroot(system)))
 
 
 def sync(system: System) -> None:

@@ -188,12 +188,20 @@ def _lacking(action: User, entry: PasswdEntry, accounts: Accounts, system: Syste
         found.append(Difference("shadow", "has no entry", "entry, locked"))
     if accounts.group_of(entry.gid) is None and not action.primary_group:
         found.append(Difference("primary group", f"{entry.gid}, which has no name", _name_of_group(action, entry)))
+    if _half_made_group(action, entry, accounts, system):
+        found.append(Difference("gshadow", "has no entry", "entry of its group"))
     if action.create_home and _wants_home(action, entry, system):
         path = entry._replace(home=action.home) if action.home else entry
         lack = home.lack(system.root, path)
         if lack:
             found.append(Difference("home", f"{path.home} {lack}", f"{path.home} complete"))
     return found
+
+
+def _half_made_group(action: User, entry: PasswdEntry, accounts: Accounts, system: System) -> tuple[str, ...]:
+    """The account's own group, if the power went while it was made; other groups are the image's business."""
+    names = (action.name,) if accounts.group_name(entry.gid) == action.name else ()
+    return shadow.half_made(names, accounts.groups, system)
 
 
 def _wants_home(action: User, entry: PasswdEntry, system: System) -> bool:
@@ -251,6 +259,8 @@ def _change(action: User, entry: PasswdEntry, system: System) -> str:
     if accounts.group_of(entry.gid) is None and not action.primary_group:
         _name_group(action, entry, accounts, system)
         accounts = passwd.read(system.root)
+    if _half_made_group(action, entry, accounts, system):
+        shadow.complete_groups(system)
     options = [option for one in _differences(action, entry, accounts) for option in one.options]
     if options:
         shadow.run(system, ("usermod", *shadow.prefix(system), *options, action.name))
