@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import fcntl
 import os
 import shutil
 import subprocess
@@ -221,6 +222,9 @@ def disk(request: pytest.FixtureRequest, tmp_path: Path) -> Iterator[Path]:
         pytest.skip("needs growpart, xfsprogs, losetup, sfdisk, addpart")
     image, mount = tmp_path / "disk.img", tmp_path / "mount"
     mount.mkdir()
+    # Loop devices and their partitions belong to the whole machine, and the suite runs on several Pythons side by side.
+    lock = os.open("/run/guestinit-tests-loop", os.O_RDWR | os.O_CREAT, 0o600)
+    fcntl.flock(lock, fcntl.LOCK_EX)
     with image.open("wb") as file:
         file.truncate(600 * 2**20)
     table = f"label: {request.param}\n1M,400M\n"
@@ -241,13 +245,14 @@ def disk(request: pytest.FixtureRequest, tmp_path: Path) -> Iterator[Path]:
         subprocess.run(["umount", str(mount)], capture_output=True, check=False)
         subprocess.run(["delpart", device, "1"], capture_output=True, check=False)
         subprocess.run(["losetup", "-d", device], check=True)
+        os.close(lock)
 
 
 @as_root
 def test_growing_for_real(disk: Path) -> None:
     system = machine(Path("/"), Process())
     change = look(Grow(str(disk)), system)
-    assert change.change == MODIFY
+    assert change.change == MODIFY, change
     assert change.before is not None and "400 MiB" in change.before
     kinds.apply(change, system)
     after = look(Grow(str(disk)), system)
