@@ -60,9 +60,10 @@ def check_sections(inputs: Inputs, problems: Problems) -> None:
 def open_seed(path: str, problems: Problems) -> Seed | None:
     """The documents at a path: of a directory or an ISO all four, of a file the one that its name says."""
     if os.path.isdir(path) or path.endswith(".iso"):
-        from guestinit import cli, datasources
+        from guestinit import datasources
+        from guestinit.system.system import open_system
 
-        search = datasources.open_seed(path, cli.build_system("/", writable=False))
+        search = datasources.open_seed(path, open_system("/", writable=False))
         if search.seed is None:
             reasons = (reason.partition(f"{path}: ")[2] or reason for reason in search.reasons)
             problems.error(Position(path), "", "; ".join(reasons))

@@ -6,12 +6,11 @@ import os
 import sys
 from typing import TYPE_CHECKING, NoReturn
 
+from guestinit.complaint import complain
 from guestinit.model.report import EXIT_USAGE
 
 if TYPE_CHECKING:
     import argparse
-
-    from guestinit.system.system import System
 
 SUMMARY = "Turns a cloned VM template into this machine: finds what the platform left, shows what it would do, does it."
 EPILOG = """\
@@ -33,8 +32,9 @@ def main(arguments: list[str] | None = None) -> int:
         return run(words[2])
     if words[:2] == ["run", "--failed"] and len(words) == 3:  # the units' OnFailure=, not for people
         from guestinit import stages
+        from guestinit.system.system import open_system
 
-        return stages.report_failure(words[2], build_system("/"))
+        return stages.report_failure(words[2], open_system("/"))
     try:
         code = dispatch(words)
         sys.stdout.flush()
@@ -58,12 +58,13 @@ def run(stage: str) -> int:
     """One stage of a boot."""
     from guestinit import stages
     from guestinit.model.action import STAGES
+    from guestinit.system.system import open_system
 
     if stage not in STAGES:
         return complain(f"unknown stage '{stage}'", f"one of {', '.join(STAGES)}", EXIT_USAGE)
     if os.geteuid() != 0:
         return complain("a stage changes the system and must run as root", "to look only: guestinit --dry-run")
-    return stages.run_stage(stage, build_system("/"))
+    return stages.run_stage(stage, open_system("/"))
 
 
 def dispatch(words: list[str]) -> int:
@@ -155,31 +156,6 @@ def build_parser() -> argparse.ArgumentParser:
         "--nic", metavar="NAME=MAC", action="append", default=[], help="an interface of the target machine"
     )
     return parser
-
-
-def build_system(root: str, writable: bool = True) -> System:
-    """The machine to work on: this one, or a tree below a directory."""
-    from guestinit.system.media import Media
-    from guestinit.system.process import Process
-    from guestinit.system.root import Root
-    from guestinit.system.state import State
-    from guestinit.system.system import System
-
-    live = os.path.realpath(root) == "/"
-    base = Root(root, writable=writable)
-    return System(base, Process(slow=say_slow), Media(), State(base), live)
-
-
-def say_slow(notice: str) -> None:
-    """A program without a time limit takes long: said, never killed."""
-    sys.stderr.write(f"guestinit: {notice}\n")
-    sys.stderr.flush()
-
-
-def complain(message: str, hint: str = "", code: int = 1) -> int:
-    """One line that names the thing and the reason, and one with the next step."""
-    sys.stderr.write(f"guestinit: {message}\n" + (f"  {hint}\n" if hint else ""))
-    return code
 
 
 if __name__ == "__main__":

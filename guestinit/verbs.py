@@ -7,7 +7,7 @@ import sys
 from argparse import Namespace
 
 from guestinit import modules, pipeline
-from guestinit.cli import build_system, complain
+from guestinit.complaint import complain
 from guestinit.model.action import STAGES
 from guestinit.model.problem import ERROR, Problem, Problems
 from guestinit.model.report import (
@@ -23,6 +23,7 @@ from guestinit.model.report import (
 )
 from guestinit.model.unreadable import Unreadable
 from guestinit.show import colour
+from guestinit.system.system import open_system
 
 
 def preview(options: Namespace) -> int:
@@ -31,7 +32,7 @@ def preview(options: Namespace) -> int:
 
     if missing(options):
         return complain(missing(options), code=EXIT_USAGE)
-    system = build_system(options.root, writable=False)
+    system = open_system(options.root, writable=False)
     order = pipeline.Order(STAGES, options.seed, True, options.strict, tuple(getattr(options, "again", ())))
     try:
         seen = pipeline.run(order, system, say)
@@ -71,7 +72,7 @@ def apply(options: Namespace) -> int:
 
     if os.geteuid() != 0:
         return complain("apply changes the system and must run as root", "to look only, add --dry-run")
-    system = build_system(options.root)
+    system = open_system(options.root)
     order = pipeline.Order(STAGES, options.seed, False, options.strict, tuple(options.again))
     started = boot.uptime(system)
     with Lock(options.root):
@@ -112,7 +113,7 @@ def clean(options: Namespace) -> int:
         return complain(f"{options.root}: no such directory", code=EXIT_USAGE)
     if not options.dry_run and os.geteuid() != 0:
         return complain("clean changes the system and must run as root", "to look only, add --dry-run")
-    system = build_system(options.root, writable=not options.dry_run)
+    system = open_system(options.root, writable=not options.dry_run)
     goes = cleaning.plan(system, logs=options.logs, machine_id=options.machine_id)
     for line in goes:
         print(f"{'would ' if options.dry_run else ''}{line.words}")
@@ -128,7 +129,7 @@ def status(options: Namespace) -> int:
     from guestinit.show import status as show
     from guestinit.system import announce, facts, waiting
 
-    system = build_system("/", writable=False)
+    system = open_system("/", writable=False)
     if options.timeout is not None and options.timeout < 0:
         return complain("--timeout takes seconds, 0 or more", code=EXIT_USAGE)
     document = announce.read_status(system)

@@ -22,3 +22,24 @@ class System(NamedTuple):
     media: Media
     state: State
     live: bool  # this running system; False: another root, offline
+
+
+def open_system(root: str, writable: bool = True) -> System:
+    """The machine to work on: this one, or a tree below a directory. One that is not writable blows up on a write."""
+    import os
+
+    from guestinit.system.media import Media
+    from guestinit.system.process import Process
+    from guestinit.system.root import Root
+    from guestinit.system.state import State
+
+    base = Root(root, writable=writable)
+    return System(base, Process(slow=_say_slow), Media(), State(base), os.path.realpath(root) == "/")
+
+
+def _say_slow(notice: str) -> None:
+    """A program without a time limit takes long: said, never killed."""
+    import sys
+
+    sys.stderr.write(f"guestinit: {notice}\n")
+    sys.stderr.flush()
