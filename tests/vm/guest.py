@@ -276,6 +276,20 @@ class Guest:
         except subprocess.TimeoutExpired:
             return subprocess.CompletedProcess(argv, 255, "", "no answer")  # a fact for the test, no end of the chain
 
+    def offered_host_keys(self) -> set[tuple[str, str]]:
+        """(type, key) of every host key that sshd shows to a client."""
+        found: set[tuple[str, str]] = set()
+        # One connection after the other: of several at once, QEMU's user network sometimes drops one for good.
+        for kind in ("ed25519", "ecdsa", "rsa"):
+            scan = ["ssh-keyscan", "-T", "20", "-t", kind, "-p", str(self.ssh_port), "127.0.0.1"]
+            for _ in range(3):
+                said = subprocess.run(scan, capture_output=True, text=True).stdout
+                lines = [line.split() for line in said.splitlines() if not line.startswith("#")]
+                if lines:
+                    found.update((words[1], words[2]) for words in lines)
+                    break
+        return found
+
     def press_power_button(self) -> None:
         """Ask the guest to shut down, as `qm shutdown` does without an agent."""
         with self._connect("qmp.sock") as monitor, monitor.makefile("rw") as lines:
