@@ -9,7 +9,7 @@ import os
 from collections.abc import Callable
 from typing import NamedTuple, Optional, Union
 
-from guestinit.config import excerpts, read_config, read_image
+from guestinit.config import Config, excerpts, read_config, read_image
 from guestinit.model.action import STAGES, Step
 from guestinit.model.identity import NEW, RESUMED, SAME, Identity, Instance, Settled
 from guestinit.model.image import Image
@@ -40,6 +40,18 @@ class Found(NamedTuple):
     reasons: tuple[str, ...]
 
 
+class Course(NamedTuple):
+    """Everything that was found out and decided before the first action."""
+
+    order: Order
+    seed: Seed
+    config: Config
+    instance: Instance
+    identity: Identity
+    plan: tuple[Step, ...]
+    due: tuple[Step, ...]  # what of the plan this kind of boot is about
+
+
 class Ended(NamedTuple):
     """What a run hands back: the report, and the passwords made in it, to be shown once."""
 
@@ -66,6 +78,7 @@ def run(order: Order, system: System, say: Say) -> Union[Preview, Ended]:
     plan = make_plan(config, facts, order.again, problems)
     forget_what_is_due_again(order, identity, plan, system)
     due = engine.due(plan, identity)
+    course = Course(order, found.seed, config, instance, identity, plan, due)
 
     told = (found.seed.datasource, found.seed.where, (found.seed.reason, *found.reasons), identity)
     wrong, sources = problems.in_order(), excerpts(found.seed, config)
@@ -76,10 +89,10 @@ def run(order: Order, system: System, say: Say) -> Union[Preview, Ended]:
         refusal = f"--strict: {counts(wrong)} problems in the input, nothing was done"
         return Ended(report._replace(left=(), refused=refusal))
 
-    begin(order, found.seed, instance, identity, system)
+    begin(course, system)
     applied = engine.apply([step for step in due if step.stage in order.stages], system, say)
     report = report._replace(outcomes=tuple(applied.outcomes))
-    remember(order, instance, identity, report, due, plan, system)
+    remember(course, report, system)
     return Ended(report, tuple(applied.revealed))
 
 
@@ -134,11 +147,12 @@ def medium_was_changed(order: Order, identity: Identity, system: System) -> bool
     return STAGES[0] not in order.stages and identity.kind != SAME and system.state.unfinished() is None
 
 
-def begin(order: Order, seed: Seed, instance: Instance, identity: Identity, system: System) -> None:
+def begin(course: Course, system: System) -> None:
     """Before the first action: what this run is about is on disk."""
-    if STAGES[0] in order.stages and identity.kind != SAME and not order.again:
+    identity = course.identity
+    if STAGES[0] in course.order.stages and identity.kind != SAME and not course.order.again:
         this_boot = "" if identity.kind == RESUMED else boot.boot_id(system)
-        system.state.begin(seed, Settled(instance, identity.of or identity.kind, boot=this_boot))
+        system.state.begin(course.seed, Settled(course.instance, identity.of or identity.kind, boot=this_boot))
 
 
 def left_for_later(order: Order, due: tuple[Step, ...]) -> tuple[str, ...]:
@@ -147,24 +161,22 @@ def left_for_later(order: Order, due: tuple[Step, ...]) -> tuple[str, ...]:
     return tuple(stage for stage in STAGES[last + 1 :] if any(step.stage == stage for step in due))
 
 
-def remember(
-    order: Order, instance: Instance, identity: Identity, report: Report, due: tuple[Step, ...], plan: tuple[Step, ...],
-    system: System,
-) -> None:  # fmt: skip
+def remember(course: Course, report: Report, system: System) -> None:
     """What was done, and, when nothing is left or has to be tried again, that this machine is settled."""
     system.state.remember_written(report.outcomes)
     system.state.save()
-    if report.left or order.again or engine.to_be_tried_again(due, system):
+    if report.left or course.order.again or engine.to_be_tried_again(course.due, system):
         return
-    settled = Settled(instance, identity.of or identity.kind, offline=not system.live)
+    identity = course.identity
+    settled = Settled(course.instance, identity.of or identity.kind, offline=not system.live)
     if identity.kind == SAME and system.state.settled is not None:
         settled = system.state.settled
-    if system.live:
+    elif system.live:
         os.sync()  # useradd, package managers and commands do not bring what they wrote to the disk themselves
-    system.state.settle(settled, what_an_unchanged_boot_compares(instance, report, plan, system))
+    system.state.settle(settled, what_an_unchanged_boot_compares(course, report, system))
 
 
-def what_an_unchanged_boot_compares(instance: Instance, report: Report, plan: tuple[Step, ...], system: System) -> str:
+def what_an_unchanged_boot_compares(course: Course, report: Report, system: System) -> str:
     """So that the next boot can see with a few plain comparisons that nothing has changed; "" if it has to plan."""
     if not system.live:
         return ""
@@ -172,6 +184,7 @@ def what_an_unchanged_boot_compares(instance: Instance, report: Report, plan: tu
     from guestinit.system import announce, unchanged
 
     document = template(report)
-    checks = tuple(engine.every_boot_checks(plan, system))
-    uuid = system.state.digest(instance.uuid.encode())
-    return unchanged.describe(instance.content, uuid, checks, document, announce.console_line(document))
+    line = announce.console_line(document) if course.config.image.option("report.console", "true") == "true" else ""
+    checks = tuple(engine.every_boot_checks(course.plan, system))
+    uuid = system.state.digest(course.instance.uuid.encode())
+    return unchanged.describe(course.instance.content, uuid, checks, document, line)
