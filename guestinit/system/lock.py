@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import fcntl
 import os
+import sys
 
 LIVE = "/run/guestinit"
 # Set in the environment of everything we start: a run that a user's command starts must not wait for its own parent.
@@ -26,7 +27,12 @@ class Lock:
         if self._directory == LIVE:
             os.makedirs(LIVE, 0o755, exist_ok=True)
         self._descriptor = os.open(self._directory, os.O_RDONLY | os.O_DIRECTORY | os.O_CLOEXEC)
-        fcntl.flock(self._descriptor, fcntl.LOCK_EX)
+        try:
+            fcntl.flock(self._descriptor, fcntl.LOCK_EX | fcntl.LOCK_NB)
+        except BlockingIOError:
+            sys.stderr.write("guestinit: another run is at work here; waiting for it to end\n")
+            sys.stderr.flush()
+            fcntl.flock(self._descriptor, fcntl.LOCK_EX)
         return self
 
     def __exit__(self, *_: object) -> None:
