@@ -140,7 +140,8 @@ def status(options: Namespace) -> int:
     if options.wait and document.get("state", UNSTARTED) in (UNSTARTED, RUNNING):
         document = waiting.for_end(system, options.timeout) or document
     if not document:
-        document = {"version": 1, "state": UNSTARTED}
+        hint = "there is no report of this boot; see 'systemctl status guestinit-local'"
+        document = {"version": 1, "state": UNSTARTED, "refused": hint}
     if options.format == "json":
         import json
 

@@ -344,13 +344,18 @@ def on_a_bare_machine(words: str) -> subprocess.CompletedProcess[str]:
 
 
 @needs_root
+HINT = "there is no report of this boot; see 'systemctl status guestinit-local'"
+NOT_STARTED = f"not started: {HINT}\n"
+NOT_STARTED_JSON = f'{{\n "version": 1,\n "state": "not started",\n "refused": "{HINT}"\n}}\n'
+
+
 @pytest.mark.parametrize(
     ("words", "output"),
     [
-        ("status", "not started\n"),
-        ("status --format json", '{\n "version": 1,\n "state": "not started"\n}\n'),
-        ("status --long", "not started\n"),
-        ("status --wait --timeout 0.2", "not started\n"),
+        ("status", NOT_STARTED),
+        ("status --format json", NOT_STARTED_JSON),
+        ("status --long", NOT_STARTED),
+        ("status --wait --timeout 0.2", NOT_STARTED),
     ],
 )
 def test_status_before_anything_ran(words: str, output: str) -> None:
