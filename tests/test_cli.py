@@ -343,12 +343,12 @@ def on_a_bare_machine(words: str) -> subprocess.CompletedProcess[str]:
     return start(["unshare", "--mount", "sh", "-c", script], {})
 
 
-@needs_root
 HINT = "there is no report of this boot; see 'systemctl status guestinit-local'"
 NOT_STARTED = f"not started: {HINT}\n"
 NOT_STARTED_JSON = f'{{\n "version": 1,\n "state": "not started",\n "refused": "{HINT}"\n}}\n'
 
 
+@needs_root
 @pytest.mark.parametrize(
     ("words", "output"),
     [
