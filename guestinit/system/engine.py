@@ -100,6 +100,11 @@ def apply(steps: Iterable[Step], system: System, say: Callable[[str], None]) -> 
 
 
 def _apply_one(number: int, step: Step, system: System, applied: Applied, say: Callable[[str], None]) -> Outcome:
+    if system.state.journal.interrupted(step.id):
+        try:
+            kinds.mend(step, system)
+        except (Failed, OSError) as error:
+            say(f"[{number}] {step.id}: what the power cut left could not be mended: {error}")
     change = _compare_one(step, system, applied.changed)
     if change.change == LEFT:
         return Outcome(change, LEFT, change.note)

@@ -12,7 +12,7 @@ from pathlib import Path
 import pytest
 from machine import FakeProcess, add_user, as_root, do, field, look, machine, make_accounts, snapshot
 
-from guestinit.model.action import Group, Password, User
+from guestinit.model.action import Because, Group, Password, Step, User
 from guestinit.model.plan import CREATE, LEFT, MODIFY, UNCHANGED
 from guestinit.model.secret import Secret
 from guestinit.system import kinds
@@ -492,3 +492,24 @@ def test_a_group_that_was_cut_in_half_is_completed(tree: Path) -> None:
     do(Group("staff"), tools(tree))
     assert look(Group("staff"), tools(tree)).change == UNCHANGED
     assert "\nstaff:" in (tree / "etc/gshadow").read_text()
+
+
+@as_root
+def test_a_user_that_was_cut_before_its_subordinate_ids_gets_them(tree: Path) -> None:
+    do(User("alice"), tools(tree))
+    whole = {name: (tree / "etc" / name).read_text() for name in ("subuid", "subgid")}
+    assert all("alice:" in text for text in whole.values())
+    for name in whole:
+        (tree / "etc" / name).write_text("other:100000:65536\n")
+    for _ in range(2):  # a second time changes nothing
+        kinds.mend(Step("user:alice", "accounts", User("alice"), Because()), tools(tree))
+        for name in whole:
+            assert (tree / "etc" / name).read_text() == "other:100000:65536\nalice:165536:65536\n"
+
+
+@as_root
+def test_nobody_else_gets_subordinate_ids(tree: Path) -> None:
+    add_user(tree, "svc", 200)
+    for action in (User("svc"), User("svc", system=True), User("nobody-here")):
+        kinds.mend(Step("user:svc", "accounts", action, Because()), tools(tree))
+    assert (tree / "etc/subuid").read_text() == ""

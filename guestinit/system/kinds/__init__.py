@@ -9,7 +9,7 @@ from __future__ import annotations
 from typing import TYPE_CHECKING, NamedTuple, Optional
 
 from guestinit import rooms
-from guestinit.model.action import KINDS, Grow, Step
+from guestinit.model.action import KINDS, Grow, Step, User
 from guestinit.model.plan import MODIFY, Change
 from guestinit.system.failed import Failed
 
@@ -48,6 +48,12 @@ def apply(change: Change, system: System) -> Done:
     except UnicodeError:
         raise Failed("its text cannot be written in UTF-8") from None  # the error itself would show the text
     return done
+
+
+def mend(step: Step, system: System) -> None:
+    """Before a step is looked at again that a power cut ended in the middle; raises `Failed`."""
+    if isinstance(step.action, User):
+        rooms.one("system.kinds", "user").mend(step, system)
 
 
 def disk_size(step: Step, system: System) -> tuple[str, int] | None:

@@ -84,6 +84,28 @@ def complete_groups(system: System) -> None:
     run(system, ("grpconv", *chroot(system)))
 
 
+def complete_subids(name: str, system: System) -> None:
+    """Give a user the ranges of subordinate ids that useradd writes last, where it was cut off before that."""
+    from guestinit.system.kinds.home import login_defs  # delayed: after a power cut only
+
+    defs = login_defs(system.root)
+    for kind, option in (("UID", "--add-subuids"), ("GID", "--add-subgids")):
+        count, first = (
+            int(text) if (text := defs.get(f"SUB_{kind}_{what}", "")).isdecimal() else default
+            for what, default in (("COUNT", 65536), ("MIN", 100000))  # the defaults of login.defs(5)
+        )
+        content = system.root.read(f"/etc/sub{kind.lower()}")
+        if content is None or not count:
+            continue  # not in use here
+        lines = [line.split(":") for line in content.decode("utf-8", "replace").splitlines()]
+        if any(fields[0] == name for fields in lines):
+            continue
+        for fields in lines:
+            if len(fields) == 3 and fields[1].isdecimal() and fields[2].isdecimal():
+                first = max(first, int(fields[1]) + int(fields[2]))
+        run(system, ("usermod", *prefix(system), option, f"{first}-{first + count - 1}", name))
+
+
 def sync(system: System) -> None:
     """Bring the databases' new names to the disk: the tools only do that for the content."""
     system.root.sync("/etc")

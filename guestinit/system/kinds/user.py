@@ -178,6 +178,15 @@ def _describe(action: User, system: System) -> list[str]:
     return lines
 
 
+def mend(step: Step, system: System) -> None:
+    """After a power cut in the middle of this step: what observing could not tell from the image's own choice."""
+    action = _action(step)
+    entry = passwd.read(system.root).users.get(action.name)
+    if entry is not None and not action.system and entry.uid >= home.lowest_uid(system.root):
+        shadow.prepare(system)
+        shadow.complete_subids(action.name, system)
+
+
 # an existing one
 
 
