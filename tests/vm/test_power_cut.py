@@ -18,6 +18,7 @@ from tests.vm.power_cut import MAC, REQUEST, SLOW, SNIPPET, differences, final_s
 SHIFT = float(os.environ.get("GUESTINIT_VM_SHIFT", "0"))
 LOCAL_CUTS = tuple(fraction + SHIFT * 0.2 for fraction in (0.15, 0.4, 0.65, 0.85))
 LOCAL_STARTS = r"Starting.*guestinit-local"
+LOCAL_ENDS = r"Finished.*guestinit-local"
 SLOW_STARTS = "vmtest-slow-command"
 
 
@@ -32,7 +33,7 @@ def cuts12(run: Run) -> None:
     whole = _local_seconds(run.boot("reference12", run.machine("bookworm", "reference"), hardware, REQUEST))
     for number, fraction in enumerate(LOCAL_CUTS):
         machine = run.machine("bookworm", f"local{number}")
-        run.cut(machine, hardware, LOCAL_STARTS, fraction * whole)
+        run.cut(machine, hardware, LOCAL_STARTS, fraction * whole, LOCAL_ENDS)
         run.boot(f"local{number}", machine, hardware, REQUEST)
     machine = run.machine("bookworm", "slow")
     run.cut(machine, hardware, SLOW_STARTS, 1.0)
@@ -45,8 +46,8 @@ def cuts13(run: Run) -> None:
     hardware = hardware_for(run.directory, run.lab.public_key, SNIPPET)
     whole = _local_seconds(run.boot("reference13", run.machine("trixie", "reference"), hardware, REQUEST))
     machine = run.machine("trixie", "twice")
-    run.cut(machine, hardware, LOCAL_STARTS, 0.35 * whole)
-    run.cut(machine, hardware, LOCAL_STARTS, 0.6 * whole)
+    run.cut(machine, hardware, LOCAL_STARTS, 0.35 * whole, LOCAL_ENDS)
+    run.cut(machine, hardware, LOCAL_STARTS, 0.6 * whole, LOCAL_ENDS)
     run.boot("twice", machine, hardware, REQUEST)
 
 
