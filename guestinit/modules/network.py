@@ -11,7 +11,7 @@ from typing import NamedTuple, Optional, Union
 
 from guestinit import rooms
 from guestinit.model.accounts import Accounts
-from guestinit.model.action import Absence, Because, Command, File, Lines, Step
+from guestinit.model.action import Absence, Because, File, Lines, Step
 from guestinit.model.facts import Facts
 from guestinit.model.fields import Fields, Key
 from guestinit.model.network import DISABLED, EMPTY, HARDWARE, RENDERERS, Network, Rendered
@@ -23,7 +23,6 @@ KEYS: tuple[Key, ...] = ()
 _MODULE = "network"
 _RESOLV_CONF = "/etc/resolv.conf"
 _MOST_SERVERS = 3  # MAXNS of resolv.conf(5)
-_RELOAD_TIMEOUT = 30.0  # seconds
 # Names that only files of ours have: nothing else is ever removed as "no longer wanted".
 _OURS = ("10-guestinit-", "11-guestinit-", "guestinit-", "50-guestinit")
 
@@ -168,29 +167,8 @@ def _resolv_conf(network: Network, facts: Facts) -> Iterator[Union[Step, Problem
 def _reload(files: tuple[Rendered, ...], changes: list[Step], facts: Facts) -> Iterator[Step]:
     """Tell a manager that runs already. On a first boot none does: it starts after the local stage and reads the files.
 
-    Both managers leave links alone whose files did not change.
+    Every manager leaves links alone whose configuration did not change.
     """
     ids = tuple(step.id for step in changes)
-    if not ids:
-        return
-    because = Because(text="a network file changed")
-    if facts.renderer == "networkd":
-        yield _command("networkctl reload", ("networkctl", "reload"), ids, "systemd-networkd.service", because)
-        drop_ins = tuple(step_id for step_id in ids if "/resolved.conf.d/" in step_id)
-        if drop_ins:
-            argv = ("systemctl", "try-restart", "--no-block", "systemd-resolved.service")
-            yield _command("restart systemd-resolved", argv, drop_ins, "systemd-resolved.service", because)
-        return
-    unit = "NetworkManager.service"
-    yield _command("nmcli connection reload", ("nmcli", "connection", "reload"), ids, unit, because)
-    for each in files:
-        if each.activate:
-            # Asked for and not awaited: a lease may take its time, and nobody is to wait for that here.
-            up = ("nmcli", "--wait", "0", "connection", "up", "uuid", each.activate)
-            label = f"nmcli connection up {each.path.rpartition('/')[2][: -len('.nmconnection')]}"
-            yield _command(label, up, (f"file:{each.path}",), unit, because)
-
-
-def _command(label: str, argv: tuple[str, ...], ids: tuple[str, ...], unit: str, because: Because) -> Step:
-    action = Command(argv, label, timeout=_RELOAD_TIMEOUT, may_repeat=True, unit_active=unit)
-    return Step(f"command:{label}", _MODULE, action, because, when_changed=ids, vital=True)
+    if ids and facts.renderer in RENDERERS:
+        yield from rooms.one("renderers", facts.renderer).reload(files, ids, facts)

@@ -1,8 +1,13 @@
 """The network model as files of a network manager, one file here for each manager.
 
-A renderer has `render(network, nics, problems) -> files`, pure and deterministic: the same model gives the same bytes.
-What a manager cannot express is a problem with its place. `nics` are the interfaces of the machine, as far as they are
-known. What renderers share stands here.
+A renderer has two functions, both pure and deterministic: the same input gives the same bytes.
+
+- `render(network, nics, problems) -> files`. What a manager cannot express is a problem with its place. `nics` are the
+  interfaces of the machine, as far as they are known.
+- `reload(files, changed, facts) -> steps`: how the manager hears of it, if one of the steps `changed` (ids) did
+  something. `files` are all that `render` made.
+
+What renderers share stands here.
 """
 
 from __future__ import annotations
@@ -11,6 +16,7 @@ from collections.abc import Iterable, Sequence
 from typing import Optional, Union
 
 from guestinit import rooms
+from guestinit.model.action import Because, Command, Step
 from guestinit.model.facts import Nic
 from guestinit.model.network import INFINIBAND, RENDERERS, Link, Network, Rendered
 from guestinit.model.problem import Problems
@@ -46,6 +52,19 @@ def parse_nics(texts: Iterable[str]) -> tuple[Nic, ...]:
 
 
 _HEX = frozenset("0123456789abcdef")
+
+
+# telling a manager
+
+MODULE = "network"  # whose steps these are
+_RELOAD_TIMEOUT = 30.0  # seconds
+
+
+def tell(label: str, argv: tuple[str, ...], changed: tuple[str, ...], unit: str) -> Step:
+    """A command for a manager whose unit runs already, if one of these steps changed something."""
+    action = Command(argv, label, timeout=_RELOAD_TIMEOUT, may_repeat=True, unit_active=unit)
+    because = Because(text="a network file changed")
+    return Step(f"command:{label}", MODULE, action, because, when_changed=changed, vital=True)
 
 
 # files of sections and assignments, as systemd and NetworkManager read them

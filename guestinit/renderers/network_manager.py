@@ -6,9 +6,10 @@ no secrets today, but NetworkManager reads none that others may read.
 
 from __future__ import annotations
 
-from collections.abc import Iterable
+from collections.abc import Iterable, Iterator
 
-from guestinit.model.facts import Nic
+from guestinit.model.action import Step
+from guestinit.model.facts import Facts, Nic
 from guestinit.model.network import (
     BOND,
     BRIDGE,
@@ -28,7 +29,7 @@ from guestinit.model.network import (
     masters,
 )
 from guestinit.model.problem import Problems
-from guestinit.renderers import Section, link_file, text
+from guestinit.renderers import Section, link_file, tell, text
 
 DIRECTORY = "/etc/NetworkManager/system-connections"
 PRIORITY = 120  # above any profile of the image, which has 0 unless somebody chose otherwise
@@ -77,6 +78,18 @@ def render(network: Network, nics: tuple[Nic, ...], problems: Problems) -> tuple
         activate = "" if is_port or link.activation else connection_uuid(link.name)
         found.append(Rendered(path, content, 0o600, link.at, link.name, activate=activate))
     return tuple(found)
+
+
+def reload(files: tuple[Rendered, ...], changed: tuple[str, ...], facts: Facts) -> Iterator[Step]:
+    """NetworkManager reads all profiles again, and brings up those that changed; it leaves the others alone."""
+    unit = "NetworkManager.service"
+    yield tell("nmcli connection reload", ("nmcli", "connection", "reload"), changed, unit)
+    for each in files:
+        if each.activate:
+            # Asked for and not awaited: a lease may take its time, and nobody is to wait for that here.
+            up = ("nmcli", "--wait", "0", "connection", "up", "uuid", each.activate)
+            label = f"nmcli connection up {each.path.rpartition('/')[2][: -len('.nmconnection')]}"
+            yield tell(label, up, (f"file:{each.path}",), unit)
 
 
 def _kernel_names(network: Network, nics: tuple[Nic, ...]) -> dict[str, str]:

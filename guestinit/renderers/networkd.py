@@ -5,7 +5,10 @@ Formats: systemd.network(5) and systemd.netdev(5); every setting here is known t
 
 from __future__ import annotations
 
-from guestinit.model.facts import Nic
+from collections.abc import Iterator
+
+from guestinit.model.action import Step
+from guestinit.model.facts import Facts, Nic
 from guestinit.model.network import (
     BOND,
     BRIDGE,
@@ -24,7 +27,7 @@ from guestinit.model.network import (
     masters,
 )
 from guestinit.model.problem import Problems
-from guestinit.renderers import Section, hardware_type, link_file, text
+from guestinit.renderers import Section, hardware_type, link_file, tell, text
 
 DIRECTORY = "/etc/systemd/network"
 RESOLVED = "/etc/systemd/resolved.conf.d/50-guestinit.conf"
@@ -88,6 +91,15 @@ def render(network: Network, nics: tuple[Nic, ...], problems: Problems) -> tuple
         content = _content(link, owners.get(link.name), vlans.get(link.name, []), problems)
         found.append(Rendered(base + ".network", content, 0o644, link.at, link.name))
     return tuple(found)
+
+
+def reload(files: tuple[Rendered, ...], changed: tuple[str, ...], facts: Facts) -> Iterator[Step]:
+    """networkd leaves links alone whose files did not change."""
+    yield tell("networkctl reload", ("networkctl", "reload"), changed, "systemd-networkd.service")
+    drop_ins = tuple(step_id for step_id in changed if "/resolved.conf.d/" in step_id)
+    if drop_ins:
+        argv = ("systemctl", "try-restart", "--no-block", "systemd-resolved.service")
+        yield tell("restart systemd-resolved", argv, drop_ins, "systemd-resolved.service")
 
 
 def _resolved(network: Network) -> tuple[Rendered, ...]:
