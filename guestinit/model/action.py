@@ -24,6 +24,19 @@ FINAL = "final"
 STAGES = (LOCAL, NETWORK, LATE, FINAL)
 
 
+TREE = "{tree}"  # in the arguments of a check: a directory that holds the content under the file's own path
+
+
+class Check(NamedTuple):
+    """A program that must take the new content of a file before it replaces the old: on this machine only.
+
+    The content is on its standard input, or, where an argument holds `TREE`, in a file that nobody else may read.
+    """
+
+    argv: tuple[str, ...]
+    good: bytes  # what it takes in any case: a program that refuses this too (too old, broken, absent) is no judge
+
+
 class File(NamedTuple):
     """A whole file. With `append` its content is added at the end, unless the file holds it already."""
 
@@ -33,6 +46,7 @@ class File(NamedTuple):
     owner: str = "root"  # empty: what an existing file has, else root
     group: str = ""  # empty: the owner's primary group
     append: bool = False
+    check: Optional[Check] = None
 
 
 class Lines(NamedTuple):

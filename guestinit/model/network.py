@@ -8,6 +8,7 @@ from __future__ import annotations
 
 from typing import NamedTuple, Optional
 
+from guestinit.model.action import Check
 from guestinit.model.problem import Position
 from guestinit.model.value import Given
 
@@ -191,6 +192,7 @@ class Rendered(NamedTuple):
     link: str = ""  # the name of the link that it is for
     group: str = ""  # empty: root
     activate: str = ""  # NetworkManager: the UUID of the connection to bring up anew after a change
+    check: Optional[Check] = None  # what must take the content before it replaces the old
 
 
 def masters(network: Network) -> dict[str, Link]:

@@ -29,6 +29,7 @@ class Change(NamedTuple):
     before: Optional[str] = None
     after: Optional[str] = None
     note: str = ""  # one line: "512 bytes, not shown", "mode 0644 -> 0600"
+    refused: str = ""  # why the new content would not work, in the words of the program that was asked
 
 
 class Outcome(NamedTuple):

@@ -7,6 +7,10 @@ So only the shape that people use is let through: hosts = (users) TAGS: commands
 from __future__ import annotations
 
 import re
+from collections.abc import Iterable
+from typing import Optional
+
+from guestinit.model.action import Check
 
 _LONGEST = 1000
 _WORD = r"[A-Za-z_][A-Za-z0-9_.-]*\$?"
@@ -26,6 +30,8 @@ _RULE = rf"{_HOST}(?:\s*,\s*{_HOST})*\s*=\s*{_ITEM}(?:\s*,\s*{_ITEM})*\Z"
 # What nearly everybody writes is not worth the milliseconds that compiling this pattern takes.
 _COMMON = ("ALL=(ALL) NOPASSWD:ALL", "ALL=(ALL) NOPASSWD: ALL", "ALL=(ALL:ALL) NOPASSWD:ALL", "ALL=(ALL) ALL")
 
+VISUDO = Check(("visudo", "-c", "-f", "-"), b"root ALL=(ALL) ALL\n")
+
 
 def is_rule(text: str) -> bool:
     """Whether this is a rule that sudo reads, to stand behind a user's name: `ALL=(ALL) NOPASSWD: ALL`."""
@@ -33,6 +39,11 @@ def is_rule(text: str) -> bool:
     if text in _COMMON:
         return True
     return len(text) <= _LONGEST and text.isascii() and text.isprintable() and re.match(_RULE, text) is not None
+
+
+def check(rules: Iterable[str]) -> Optional[Check]:
+    """Who is asked too before these rules count: nobody about what everybody writes."""
+    return None if all(_one_line(rule) in _COMMON for rule in rules) else VISUDO
 
 
 def line(user: str, rule: str) -> str:

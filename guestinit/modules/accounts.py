@@ -242,12 +242,14 @@ def _user_step(account: Account, wanted: tuple[str, ...], groups: dict[str, Step
 def _plan_sudo(people: tuple[Account, ...], facts: Facts) -> Iterator[Union[Step, Problem]]:
     """All rules in one file that is written whole, so that a rule which is no longer wanted goes."""
     lines = []
+    rules = []
     because: Optional[Because] = None
     for account in people:
         for rule in account.sudo or ():
             if not sudoers.is_rule(rule):
                 yield Problem(ERROR, IMAGE, "default_user.sudo", "expected a sudo rule", "left out; nobody gets it", 0)
                 continue
+            rules.append(rule)
             lines.append(sudoers.line(account.name, rule))
             because = because or _because(account)
     has_directory = "/etc/sudoers.d" in facts.paths
@@ -259,4 +261,5 @@ def _plan_sudo(people: tuple[Account, ...], facts: Facts) -> Iterator[Union[Step
     if not has_directory:  # sudo may come with the packages
         yield Step("directory:/etc/sudoers.d", "accounts", Directory("/etc/sudoers.d", 0o750), because)
     text = "# Written by guestinit as a whole: put other rules into a file of your own.\n" + "\n".join(lines) + "\n"
-    yield Step(f"file:{SUDOERS}", "accounts", File(SUDOERS, text.encode(), 0o440), because, vital=True)
+    action = File(SUDOERS, text.encode(), 0o440, check=sudoers.check(rules))
+    yield Step(f"file:{SUDOERS}", "accounts", action, because, vital=True)

@@ -122,7 +122,7 @@ def _settle_rivals(network: Network, facts: Facts) -> Iterator[Union[Step, Probl
 
 def _write(files: tuple[Rendered, ...]) -> Iterator[Step]:
     for each in files:
-        action = File(each.path, each.content, each.mode, group=each.group)
+        action = File(each.path, each.content, each.mode, group=each.group, check=each.check)
         yield Step(f"file:{each.path}", _MODULE, action, Because(each.because), vital=True)
 
 

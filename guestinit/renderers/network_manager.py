@@ -8,7 +8,7 @@ from __future__ import annotations
 
 from collections.abc import Iterable, Iterator
 
-from guestinit.model.action import Step
+from guestinit.model.action import Check, Step
 from guestinit.model.facts import Facts, Nic
 from guestinit.model.network import (
     BOND,
@@ -39,6 +39,11 @@ STABLE_PRIVACY = 1
 IPV4_LINK_LOCAL = 3  # "enabled": beside the other addresses
 _WITHOUT_DNS = ("disabled", "link-local", "ignore")  # methods beside which NetworkManager takes no name servers
 _NAMESPACE = b"guestinit network connection\0"
+# Without a running NetworkManager, from 1.40 on: a change that changes nothing, of the profile on standard input.
+CHECK = Check(
+    ("nmcli", "--offline", "connection", "modify", "connection.zone", ""),
+    b"[connection]\nid=guestinit\ntype=ethernet\n[ethernet]\n",
+)
 _TYPES = {PHYSICAL: "ethernet"}  # otherwise the kind itself
 
 
@@ -76,7 +81,7 @@ def render(network: Network, nics: tuple[Nic, ...], problems: Problems) -> tuple
         # A port comes up with its bond or bridge.
         is_port = link.name in owners and owners[link.name].kind != VRF
         activate = "" if is_port or link.activation else connection_uuid(link.name)
-        found.append(Rendered(path, content, 0o600, link.at, link.name, activate=activate))
+        found.append(Rendered(path, content, 0o600, link.at, link.name, activate=activate, check=CHECK))
     return tuple(found)
 
 

@@ -116,6 +116,10 @@ def _apply_one(number: int, step: Step, system: System, applied: Applied, say: C
         return Outcome(change, SKIPPED, f"needs {missing}, which failed")
     if _must_not_repeat(step) and system.state.journal.interrupted(step.id):
         return _give_up(step, change, system)
+    if change.refused:  # what is there stays: nothing begins, and nothing that waits for a change of it runs
+        say(f"[{number}] {step.id} {FAILED}: refused: {change.refused}")
+        system.state.journal.complete(step.id, FAILED)
+        return Outcome(change, FAILED, f"{change.refused}; what was there stays")
     say(f"[{number}] {step.id} begun")
     outcome = _act(step, change, system, applied)
     ending = f": {outcome.message}" if outcome.message else ""

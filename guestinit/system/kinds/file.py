@@ -18,7 +18,21 @@ LONGEST_SHOWN = 64 * 1024
 
 
 def observe(step: Step, system: System) -> Change:
-    """Content, mode and owner beside what is there."""
+    """Content, mode and owner beside what is there; where the content differs, what its checker says of it."""
+    change = _compare(step, system)
+    action = _action(step)
+    if change.change == UNCHANGED or action.check is None or not system.live:
+        return change
+    from guestinit.system import checker  # delayed: few files have one
+
+    refused = checker.refusal(action.path, _bytes(action), action.check, system.process)
+    if not refused:
+        return change
+    note = f"{change.note}, refused: {refused}" if change.note else f"refused: {refused}"
+    return change._replace(refused=refused, note=note)
+
+
+def _compare(step: Step, system: System) -> Change:
     action = _action(step)
     content = _bytes(action)
     path = binding.bind_path(action.path, system)
