@@ -57,9 +57,7 @@ def _dump(document: object) -> str:
 TYPES = st.sampled_from(("physical", "bond", "bridge", "vlan", "nameserver", "route", "loopback", "infiniband", "x"))
 ITEMS_V1 = st.one_of(
     values(KEYS_V1),
-    st.builds(
-        lambda kind, rest: {**rest, "type": kind}, TYPES, st.dictionaries(KEYS_V1, values(KEYS_V1), max_size=8)
-    ),
+    st.builds(lambda kind, rest: {**rest, "type": kind}, TYPES, st.dictionaries(KEYS_V1, values(KEYS_V1), max_size=8)),
 )
 DOCUMENTS_V1 = st.builds(lambda items: _dump({"version": 1, "config": items}), st.lists(ITEMS_V1, max_size=5))
 LINKS_V2 = st.dictionaries(KEYS_V2, values(KEYS_V2), max_size=8) | values(KEYS_V2)

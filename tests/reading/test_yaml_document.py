@@ -117,9 +117,7 @@ def test_binary() -> None:
 
 def test_unknown_tag_is_a_warning() -> None:
     assert warnings("a: !vault x\n") == ["doc:1:4: an unknown tag ('!')"]
-    assert warnings("a: !!python/object/apply:os.system [ls]\n") == [
-        "doc:1:4: an unknown tag ('!')"
-    ]
+    assert warnings("a: !!python/object/apply:os.system [ls]\n") == ["doc:1:4: an unknown tag ('!')"]
 
 
 def test_aliases_and_merges() -> None:

@@ -646,6 +646,7 @@ def test_power_cut_at_every_moment_after_an_edit(machine: Machine, fast: Path) -
 
 def test_power_cuts_one_after_the_other(machine: Machine, fast: Path) -> None:
     """The boot that resumes is cut off as well, a little later each time, until one gets through."""
+
     def prepare(victim: Machine) -> None:
         victim.insert()
 

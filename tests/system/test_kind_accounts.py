@@ -430,7 +430,7 @@ def test_a_refusal_never_repeats_the_password(tree: Path) -> None:
 
     class Loud(Process):
         def run(self, argv, **more):  # type: ignore[no-untyped-def]
-            return super().run(("sh", "-c", "read line; echo \"bad password $line\"; exit 1"), **more)
+            return super().run(("sh", "-c", 'read line; echo "bad password $line"; exit 1'), **more)
 
     with pytest.raises(Failed) as caught:
         kinds.apply(look(Password("alice", Secret("hunter2")), machine(tree, Loud())), machine(tree, Loud()))
