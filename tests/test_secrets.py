@@ -70,6 +70,11 @@ SECRETS: dict[str, str] = {
     "a wrong private key": "no-private-key-7Er",
     "content with a wrong encoding": "!!bad-base64-8Ty",
     "a wireless network's password": "wifi-password-9Ui",
+    "a key of WireGuard": "4GgaQCy68nzNsUE5aJ9fuLzHhB65tAlwbmA72MWnOm8=",
+    "a preshared key": "7voRZ/ojfXgfPOlswo3Lpma1RJq7qijIEEUEMShQFV8=",
+    "a key of WireGuard that is none": "wireguard-not-a-key-1Pb",
+    "a preshared key that is none": "wireguard-not-shared-2Vm",
+    "a key of WireGuard in a wrong place": "wireguard-misplaced-3Kx",
 }
 # The user asked for these words to be the arguments of a program.
 IN_ARGUMENTS = {
@@ -80,7 +85,7 @@ KEY = f"-----BEGIN OPENSSH PRIVATE KEY-----\n{SECRETS['a private host key']}\n--
 # Where it is right that they are found, in the tree.
 RIGHTLY = {
     "/etc/shadow", "/etc/shadow-", "/etc/ssh/ssh_host_ed25519_key", "/root/token", "/root/packed", "/root/log",
-    "/root/deferred",
+    "/root/deferred", "/etc/systemd/network/10-guestinit-wg0.netdev",
 }  # fmt: skip
 
 
@@ -147,6 +152,34 @@ pasword: {s["an unknown key"]}
 """
 
 
+def network_config() -> str:
+    s, public = SECRETS, "M9nt4YujIOmNrRmpIRTmYSfMdrpvE7u6WkG8FY8WjG4="
+    return f"""\
+version: 2
+ethernets:
+  eth0: {{dhcp4: true}}
+wifis:
+  wlan0: {{access-points: {{home: {{password: {s["a wireless network's password"]}}}}}}}
+tunnels:
+  wg0:
+    mode: wireguard
+    key: {s["a key of WireGuard"]}
+    peers:
+    - keys:
+        public: {public}
+        shared: {s["a preshared key"]}
+      allowed-ips: [10.0.0.0/8]
+    - {{keys: {{public: {public}, shared: {s["a preshared key that is none"]}}}}}
+    - {{keys: {s["a preshared key that is none"]}, keepalive: often}}
+    - {s["a preshared key that is none"]}
+  wg1: {{mode: wireguard, keys: {{private: {s["a key of WireGuard that is none"]}}}, ports: 5}}
+  wg2: {{mode: wireguard, keys: {{privat: {s["a key of WireGuard in a wrong place"]}}}}}
+  wg3: {s["a key of WireGuard in a wrong place"]}
+  gre0: {{mode: gre, remote: 192.0.2.1, key: {s["a key of WireGuard in a wrong place"]}}}
+  gre1: {{mode: gre, remote: 192.0.2.1, peers: {s["a key of WireGuard in a wrong place"]}}}
+"""
+
+
 def vendor_data() -> str:
     """Two parts: cloud-config that user-data overrules, and a script."""
     return (
@@ -164,10 +197,7 @@ def seed(tmp_path: Path) -> Path:
     (directory / "meta-data").write_text(f"instance-id: one\nadmin_pass: {SECRETS['a field of meta-data']}\n")
     (directory / "user-data").write_text(user_data())
     (directory / "vendor-data").write_text(vendor_data())
-    (directory / "network-config").write_text(
-        "version: 2\nethernets:\n  eth0: {dhcp4: true}\n"
-        f"wifis:\n  wlan0: {{access-points: {{home: {{password: {SECRETS[next(reversed(SECRETS))]}}}}}}}\n"
-    )
+    (directory / "network-config").write_text(network_config())
     return directory
 
 

@@ -10,6 +10,7 @@ from typing import NamedTuple, Optional
 
 from guestinit.model.action import Check
 from guestinit.model.problem import Position
+from guestinit.model.tunnel import Tunnel
 from guestinit.model.value import Given
 
 # "Nothing" has three meanings. The third, no network-config at all, is no Network (None).
@@ -25,6 +26,7 @@ BRIDGE = "bridge"
 VLAN = "vlan"
 VRF = "vrf"
 DUMMY = "dummy"
+TUNNEL = "tunnel"
 HARDWARE = (PHYSICAL, INFINIBAND)  # kinds that are matched, not made
 
 MAIN_TABLE = 254
@@ -159,10 +161,11 @@ class Link(NamedTuple):
     activation: str = ""  # "manual": known, but not brought up; "off": kept down
     ignore_carrier: bool = False
     members: tuple[Given[str], ...] = ()  # of a bond, a bridge or a VRF: names of other links
-    parent: str = ""  # of a VLAN: the name of the link below
+    parent: str = ""  # of a VLAN, and of a tunnel that asks for one: the name of the link below
     vlan_id: int = 0
     table: Optional[int] = None  # of a VRF
-    parameters: tuple[tuple[str, str], ...] = ()  # of a bond or a bridge, by the kernel's names, sorted
+    tunnel: Optional[Tunnel] = None
+    parameters: tuple[tuple[str, str], ...] = ()  # of a bond, a bridge or a VXLAN, by the kernel's names, sorted
     costs: tuple[tuple[str, int], ...] = ()  # of a bridge: path cost by member
     priorities: tuple[tuple[str, int], ...] = ()  # of a bridge: priority by member
 

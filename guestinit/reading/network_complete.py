@@ -12,7 +12,6 @@ from guestinit.model.network import (
     EMPTY,
     HARDWARE,
     LOOPBACK,
-    VLAN,
     VRF,
     Address,
     Link,
@@ -75,8 +74,8 @@ def _without_doubles(links: Sequence[Link], problems: Problems) -> list[Link]:
 def _with_relations(links: list[Link], problems: Problems) -> list[Link]:
     """Members and parents exist; what belongs to a bond or a bridge has no addresses of its own."""
     known = {link.name for link in links}
-    while True:  # a VLAN without its link goes, and with it a VLAN on that VLAN
-        orphans = {link.name for link in links if link.kind == VLAN and _is_orphan(link, known)}
+    while True:  # a VLAN or tunnel without its link goes, and with it a VLAN on that VLAN
+        orphans = {link.name for link in links if link.parent and _is_orphan(link, known)}
         for link in links:
             if link.name in orphans:
                 message = f"its link '{link.parent}' is not in this document, or was left out"

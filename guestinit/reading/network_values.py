@@ -128,6 +128,12 @@ def ip(text: str) -> IPv4Address | IPv6Address | None:
         return None
 
 
+def is_multicast(text: str) -> bool:
+    """Whether an address names a group of machines."""
+    found = ip(text)
+    return found is not None and found.is_multicast
+
+
 def is_host(prefix: int, family: int) -> bool:
     """Whether a prefix covers one address only, so that every gateway is outside it."""
     return prefix == (32 if family == 4 else 128)
@@ -245,12 +251,17 @@ def domains(fields: Fields, name: str) -> tuple[Given[str], ...]:
     found: list[Given[str]] = []
     for given in texts(fields, name):
         for text in given.value.replace(",", " ").split():
-            if len(text) > 253 or not all(each.isalnum() or each in ".-_~" for each in text):
+            if not is_domain(text):
                 message = f"expected a domain, got {text[:40]!r}"
                 problems.error(given.at, path, message, "this one is left out", len(text))
             elif all(each.value != text for each in found):
                 found.append(Given(text, given.at))
     return tuple(found)
+
+
+def is_domain(text: str) -> bool:
+    """Whether a text may be a DNS name; `~example.test` is a domain for routing only."""
+    return 0 < len(text) <= 253 and all(each.isalnum() or each in ".-_~" for each in text)
 
 
 def texts(fields: Fields, name: str) -> tuple[Given[str], ...]:

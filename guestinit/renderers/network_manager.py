@@ -1,13 +1,14 @@
 """NetworkManager: a keyfile for each link.
 
-Formats: nm-settings-keyfile(5); every property here is known to NetworkManager 1.42 (Debian 12, EL 9). The files hold
-no secrets today, but NetworkManager reads none that others may read.
+Formats: nm-settings-keyfile(5); every property here is known to NetworkManager 1.42 (Debian 12, EL 9). They may hold
+keys, and NetworkManager reads none that others may read.
 """
 
 from __future__ import annotations
 
 from collections.abc import Iterable, Iterator
 
+from guestinit import rooms
 from guestinit.model.action import Check, Step
 from guestinit.model.facts import Facts, Nic
 from guestinit.model.network import (
@@ -18,6 +19,7 @@ from guestinit.model.network import (
     INFINIBAND,
     LOOPBACK,
     PHYSICAL,
+    TUNNEL,
     VLAN,
     VRF,
     Link,
@@ -29,6 +31,7 @@ from guestinit.model.network import (
     masters,
 )
 from guestinit.model.problem import Problems
+from guestinit.model.tunnel import VXLAN
 from guestinit.renderers import Section, link_file, tell, text
 
 DIRECTORY = "/etc/NetworkManager/system-connections"
@@ -111,7 +114,7 @@ def _content(link: Link, master: Link | None, kernel_names: dict[str, str], prob
         _connection(link, master),
         _match(link),
         _hardware(link),
-        *_virtual(link, kernel_names),
+        *_virtual(link, kernel_names, problems),
         _port(link, master) if master is not None and master.kind == BRIDGE else None,
         None if is_port else _ip(link, 4, problems),
         None if is_port else _ip(link, 6, problems),
@@ -122,7 +125,9 @@ def _connection(link: Link, master: Link | None) -> Section:
     section = Section("connection", "true", "false")
     section.set("id", f"guestinit {link.name}")
     section.set("uuid", connection_uuid(link.name))
-    section.set("type", _TYPES.get(link.kind, link.kind))
+    is_tunnel = link.kind == TUNNEL
+    kind = rooms.one("renderers", "tunnels").network_manager_type(link) if is_tunnel else link.kind
+    section.set("type", _TYPES.get(kind, kind))
     section.set("interface-name", link.match.exact_name if link.kind in (*HARDWARE, LOOPBACK) else link.name)
     section.set("autoconnect", False if link.activation else None)
     is_broad = link.kind in HARDWARE and link.match.is_broad
@@ -157,12 +162,16 @@ def _hardware(link: Link) -> Section:
     elif link.kind != LOOPBACK:
         section.set("cloned-mac-address", link.mac.upper())
         section.set("wake-on-lan", MAGIC_PACKET if link.wake_on_lan else None)
-    if link.kind != LOOPBACK:
-        section.set("mtu", link.mtu)
+    if link.kind != LOOPBACK and (link.tunnel is None or link.tunnel.mode == VXLAN):
+        section.set("mtu", link.mtu)  # tunnels without Ethernet have it in their own section
     return section
 
 
-def _virtual(link: Link, kernel_names: dict[str, str]) -> list[Section]:
+def _virtual(link: Link, kernel_names: dict[str, str], problems: Problems) -> list[Section]:
+    if link.kind == TUNNEL:
+        parent = connection_uuid(link.parent) if link.parent else ""
+        found: list[Section] = rooms.one("renderers", "tunnels").network_manager(link, parent, problems)
+        return found
     if link.kind == VLAN:
         section = Section("vlan")
         section.set("id", link.vlan_id)

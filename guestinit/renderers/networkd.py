@@ -7,6 +7,7 @@ from __future__ import annotations
 
 from collections.abc import Iterator
 
+from guestinit import rooms
 from guestinit.model.action import Step
 from guestinit.model.facts import Facts, Nic
 from guestinit.model.network import (
@@ -16,6 +17,7 @@ from guestinit.model.network import (
     EMPTY,
     HARDWARE,
     LOOPBACK,
+    TUNNEL,
     VLAN,
     VRF,
     Link,
@@ -30,6 +32,7 @@ from guestinit.model.problem import Problems
 from guestinit.renderers import Section, hardware_type, link_file, tell, text
 
 DIRECTORY = "/etc/systemd/network"
+GROUP = "systemd-network"  # of its own user
 RESOLVED = "/etc/systemd/resolved.conf.d/50-guestinit.conf"
 
 # The kernel's names of parameters, as networkd calls them. Those in milliseconds get their unit.
@@ -72,10 +75,11 @@ def render(network: Network, nics: tuple[Nic, ...], problems: Problems) -> tuple
     if network.state != CONFIGURED:
         return ()
     ids, owners = file_ids(network), masters(network)
-    vlans: dict[str, list[str]] = {}
+    above: dict[str, list[tuple[str, str]]] = {}  # by the link below: the setting that asks for each that it carries
     for link in network.links:
-        if link.kind == VLAN:
-            vlans.setdefault(link.parent, []).append(link.name)
+        if link.parent:
+            setting = "VLAN" if link.kind == VLAN else rooms.one("renderers", "tunnels").networkd_stacking(link)
+            above.setdefault(link.parent, []).append((setting, link.name))
     found = []
     for link in network.links:
         if link.kind == LOOPBACK and not link.addresses:
@@ -87,8 +91,8 @@ def render(network: Network, nics: tuple[Nic, ...], problems: Problems) -> tuple
             name_file = link_file(link, ids[link.name], wake_on_lan=True)
             found += [name_file] if name_file else []
         elif link.kind != LOOPBACK:
-            found.append(Rendered(base + ".netdev", _netdev(link, problems), 0o644, link.at, link.name))
-        content = _content(link, owners.get(link.name), vlans.get(link.name, []), problems)
+            found.append(_netdev_file(link, base + ".netdev", problems))
+        content = _content(link, owners.get(link.name), above.get(link.name, []), problems)
         found.append(Rendered(base + ".network", content, 0o644, link.at, link.name))
     return tuple(found)
 
@@ -112,7 +116,7 @@ def _resolved(network: Network) -> tuple[Rendered, ...]:
     return (Rendered(RESOLVED, text((section,)), 0o644, at),)
 
 
-def _content(link: Link, master: Link | None, vlans: list[str], problems: Problems) -> bytes:
+def _content(link: Link, master: Link | None, above: list[tuple[str, str]], problems: Problems) -> bytes:
     """One .network file."""
     settings = Section("Network")
     settings.set("DHCP", _dhcp_families(link))
@@ -126,7 +130,8 @@ def _content(link: Link, master: Link | None, vlans: list[str], problems: Proble
     settings.set_all("Address", [str(address) for address in plain])
     settings.set_all("DNS", [given.value for given in link.dns])
     settings.set("Domains", " ".join(given.value for given in link.search))
-    settings.set_all("VLAN", vlans)
+    for setting, name in above:
+        settings.set(setting, name)
     port = None
     if master is not None:
         settings.set({BOND: "Bond", BRIDGE: "Bridge", VRF: "VRF"}[master.kind], master.name)
@@ -293,12 +298,22 @@ def _port(link: Link, bridge: Link) -> Section:
     return section
 
 
+def _netdev_file(link: Link, path: str, problems: Problems) -> Rendered:
+    """A .netdev file. networkd is no root and has to read it, so one with a key belongs to its group."""
+    content = _netdev(link, problems)
+    if link.tunnel is not None and link.tunnel.has_secrets:
+        return Rendered(path, content, 0o640, link.at, link.name, group=GROUP)
+    return Rendered(path, content, 0o644, link.at, link.name)
+
+
 def _netdev(link: Link, problems: Problems) -> bytes:
-    """One .netdev file."""
     device = Section("NetDev")
+    tunnels = rooms.one("renderers", "tunnels") if link.kind == TUNNEL else None
     device.set("Name", link.name)
-    device.set("Kind", link.kind)
+    device.set("Kind", tunnels.networkd_kind(link) if tunnels else link.kind)
     device.set("MACAddress", link.mac)
+    if tunnels:
+        return text((device, *tunnels.networkd(link)))
     section = None
     if link.kind == VLAN:
         section = Section("VLAN")

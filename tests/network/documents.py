@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import os
 from typing import Optional
 
 from guestinit import renderers
@@ -15,10 +16,20 @@ RENDERERS = ("networkd", "network-manager")
 PLACES = {
     ".network": ("/etc/systemd/network", 0o644),
     ".netdev": ("/etc/systemd/network", 0o644),
+    "secret .netdev": ("/etc/systemd/network", 0o640),
     ".link": ("/etc/systemd/network", 0o644),
     ".conf": ("/etc/systemd/resolved.conf.d", 0o644),
     ".nmconnection": ("/etc/NetworkManager/system-connections", 0o600),
 }
+
+SECRET = ("PrivateKey=", "PresharedKey=", "private-key=", "preshared-key=")  # a file with one of these is not for all
+
+
+def place(file: Rendered) -> tuple[str, int]:
+    """The directory and the mode that a file is to have."""
+    suffix = os.path.splitext(file.path)[1]
+    is_secret = suffix == ".netdev" and any(word in file.content.decode() for word in SECRET)
+    return PLACES["secret " + suffix if is_secret else suffix]
 
 
 def read(text: str) -> tuple[Optional[Network], list[Problem]]:

@@ -15,7 +15,7 @@ from guestinit.model.problem import ERROR
 from tests.network import documents
 from tests.network.strategies import DOCUMENTS, DOCUMENTS_V1, ITEMS_V1
 
-LINE = re.compile(r"#.*|\[[A-Za-z0-9-]+\]|[A-Za-z0-9_-]+=\S.*|")
+LINE = re.compile(r"#.*|\[[A-Za-z0-9-]+(\.[A-Za-z0-9+/=]{44})?\]|[A-Za-z0-9_-]+=\S.*|")
 
 
 def rendered(network: Network) -> dict[str, str]:

@@ -48,7 +48,7 @@ def made(case: str) -> Files:
         said += [_line(renderer, problem) for problem in inexpressible]
         for each in files:
             directory, name = each.path.rsplit("/", 1)
-            assert (directory, each.mode) == documents.PLACES[os.path.splitext(name)[1]], each.path
+            assert (directory, each.mode) == documents.place(each), each.path
             assert f"{renderer}/{name}" not in found, f"{name} is written twice"
             found[f"{renderer}/{name}"] = each.content.decode()
     if said:
