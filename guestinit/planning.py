@@ -18,7 +18,7 @@ def gather_facts(identity: Identity, config: Config, system: System) -> Facts:
     network = config.inputs.meta.network
     if system.live and network is not None and identity.kind != SAME:
         # Their drivers may only be loaded by udev's coldplug; a machine that is settled never waits.
-        facts.await_nics(system, {link.match.mac for link in network.links if link.match.mac})
+        facts.await_nics(system, [link.match for link in network.links])
     return facts.gather(system, identity, config.image)
 
 

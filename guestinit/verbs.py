@@ -9,6 +9,7 @@ from argparse import Namespace
 from guestinit import modules, pipeline
 from guestinit.complaint import complain
 from guestinit.model.action import STAGES
+from guestinit.model.network import Rendered
 from guestinit.model.problem import ERROR, Problem, Problems
 from guestinit.model.report import (
     DEGRADED,
@@ -177,6 +178,7 @@ def net(options: Namespace) -> int:
     from guestinit import renderers
     from guestinit.model.seed import Document
     from guestinit.reading import config as reading
+    from guestinit.renderers import naming
     from guestinit.show import problems as show
 
     if options.renderer not in renderers.NAMES:
@@ -192,7 +194,10 @@ def net(options: Namespace) -> int:
         return complain(str(error), "--nic NAME=MAC, such as eth0=52:54:00:12:34:56", EXIT_USAGE)
     document = Document("network-config", options.file, content)
     network = reading.read_network(document, problems, options.input_format or "")
-    rendered = renderers.render(options.renderer, network, nics, problems) if network else ()
+    rendered: tuple[Rendered, ...] = ()
+    if network is not None:
+        network, nics, _ = naming.resolve(network, nics, problems)
+        rendered = renderers.render(options.renderer, network, nics, problems)
     for file_ in rendered:
         path = os.path.join(options.output, file_.path.lstrip("/"))
         os.makedirs(os.path.dirname(path), exist_ok=True)

@@ -154,6 +154,15 @@ class Live(NamedTuple):
     value: str
 
 
+class Rename(NamedTuple):
+    """What the kernel calls network interfaces, by their MACs: one action, because two may exchange their names.
+
+    An interface that is up keeps its name, and one that is absent is none of its business: udev's .link file serves it.
+    """
+
+    names: tuple[tuple[str, str], ...]  # MAC and name
+
+
 class Grow(NamedTuple):
     """The partition under a mount point and its file system, to the end of the disk."""
 
@@ -162,11 +171,12 @@ class Grow(NamedTuple):
     file_system: bool = True
 
 
-Action = Union[File, Lines, Directory, Link, Absence, Group, User, Password, Command, Live, Grow]
+Action = Union[File, Lines, Directory, Link, Absence, Group, User, Password, Command, Live, Rename, Grow]
 
 KINDS: dict[type, str] = {
     File: "file", Lines: "lines", Directory: "directory", Link: "link", Absence: "absence", Group: "group",
-    User: "user", Password: "password", Command: "command", Live: "live", Grow: "grow",
+    User: "user", Password: "password", Command: "command", Live: "live", Rename: "rename",
+    Grow: "grow",
 }  # fmt: skip
 
 

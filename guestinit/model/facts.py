@@ -15,6 +15,15 @@ class Nic(NamedTuple):
     driver: str = ""
     carrier: bool = False
     physical: bool = True  # has a device behind it: not lo, a bridge, a bond or a tunnel
+    up: bool = False  # switched on, so that its name stays
+    bus: str = ""  # where the device sits: its PCI address, else what its own bus calls it
+    ethernet: bool = True  # neither wireless nor InfiniBand
+    port: bool = False  # belongs to a bond, a bridge or a failover pair, and may have the MAC of that
+
+    @property
+    def is_ordinary(self) -> bool:
+        """Whether it is a network card as a virtual machine has them, which nothing else has taken."""
+        return self.physical and self.ethernet and not self.port
 
 
 class DefaultUser(NamedTuple):

@@ -29,6 +29,12 @@ DUMMY = "dummy"
 TUNNEL = "tunnel"
 HARDWARE = (PHYSICAL, INFINIBAND)  # kinds that are matched, not made
 
+# Who wrote a document, as far as it matters what its names mean.
+VERSION_1 = "v1"
+VERSION_2 = "v2"
+OPENSTACK = "openstack"
+ENI = "eni"
+
 MAIN_TABLE = 254
 
 # The network managers that files are written for.
@@ -139,7 +145,7 @@ class Link(NamedTuple):
     at: Position
     path: str = ""  # where the document has it: "config.0", "ethernets.eth0"
     match: Match = Match()
-    set_name: str = ""  # rename the hardware, from the next boot on
+    set_name: str = ""  # what the kernel shall call the hardware
     addresses: tuple[Address, ...] = ()
     dhcp4: Optional[Dhcp] = None
     dhcp6: Optional[Dhcp] = None
@@ -183,6 +189,7 @@ class Network(NamedTuple):
     links: tuple[Link, ...] = ()
     dns: tuple[Given[str], ...] = ()  # global servers, in the order of the document; every link has them too
     search: tuple[Given[str], ...] = ()
+    format: str = ""  # "v1", "v2", "openstack", "eni"
 
 
 class Rendered(NamedTuple):

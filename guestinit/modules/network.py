@@ -11,7 +11,7 @@ from typing import NamedTuple, Optional, Union
 
 from guestinit import rooms
 from guestinit.model.accounts import Accounts
-from guestinit.model.action import Absence, Because, File, Lines, Step
+from guestinit.model.action import CONVERGE, EVERY_BOOT, Absence, Because, File, Lines, Rename, Step
 from guestinit.model.facts import Facts
 from guestinit.model.fields import Fields, Key
 from guestinit.model.network import DISABLED, EMPTY, HARDWARE, RENDERERS, Network, Rendered
@@ -54,7 +54,9 @@ def plan(section: Section, facts: Facts, accounts: Accounts) -> Iterator[Union[S
         yield _error(network, message, "the network stays as the image has it; set network.renderer to choose another")
         return
     problems = Problems()
-    files = rooms.one("renderers", facts.renderer).render(network, facts.nics, problems)
+    network, nics, names = rooms.one("renderers", "naming").resolve(network, facts.nics, problems)
+    facts = facts._replace(nics=nics)
+    files = rooms.one("renderers", facts.renderer).render(network, nics, problems)
     if network.state == EMPTY and facts.resolver == "file":
         files = ()  # the servers go into resolv.conf instead
     yield from problems.found
@@ -69,6 +71,7 @@ def plan(section: Section, facts: Facts, accounts: Accounts) -> Iterator[Union[S
     changes += _remove_stale(files, facts, Because(network.at, "no longer configured"))
     yield from changes
     yield from _resolv_conf(network, facts)
+    yield from _rename(names, network, facts)
     yield from _reload(files, changes, facts)
 
 
@@ -162,6 +165,19 @@ def _resolv_conf(network: Network, facts: Facts) -> Iterator[Union[Step, Problem
     content = ("\n".join(lines) + "\n").encode()
     because = Because(at, "no systemd-resolved")
     yield Step(f"file:{_RESOLV_CONF}", _MODULE, File(_RESOLV_CONF, content), because, vital=True)
+
+
+def _rename(names: tuple[tuple[str, str], ...], network: Network, facts: Facts) -> Iterator[Step]:
+    """The names that interfaces shall have, in this boot too."""
+    if not names or not facts.live:
+        return
+    link = next(link for link in network.links if link.set_name)
+    # Among several, the name may be another one's when udev would give it (the kernel's own eth0, eth1): then udev
+    # leaves the names as they are, at every boot.
+    several = sum(link.kind in HARDWARE for link in network.links) > 1 or sum(nic.is_ordinary for nic in facts.nics) > 1
+    frequency = EVERY_BOOT if several else CONVERGE
+    because = Because(link.at, "before the network starts")
+    yield Step("rename:interfaces", _MODULE, Rename(names), because, frequency=frequency, vital=True)
 
 
 def _reload(files: tuple[Rendered, ...], changes: list[Step], facts: Facts) -> Iterator[Step]:

@@ -50,7 +50,12 @@ def _with_network(meta: MetaData, seed: Seed, image: Image, problems: Problems) 
     document = seed.document("network-config")
     if document is None or image.option("network.config") == "disabled":
         return meta
-    return meta._replace(network=read_network(document, problems))
+    network = read_network(document, problems)
+    if network is not None and image.option("network.rename_v1") == "true":
+        from guestinit.reading import network_config
+
+        network = network_config.with_names_of_v1(network, problems)
+    return meta._replace(network=network)
 
 
 class _Reader:

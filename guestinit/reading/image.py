@@ -44,6 +44,8 @@ DEFAULT_USER_KEYS = (
 NETWORK_KEYS = (
     Key("renderer", "auto, networkd or network-manager", "Which files are written; auto: what the image uses."),
     Key("config", "enabled or disabled", "Disabled: the network of a seed is left alone."),
+    Key("rename_v1", "true or false", "Whether a `name` beside a `mac_address` in version 1 renames the interface."),
+    Key("fallback", "dhcp or none", "What happens where a seed says nothing about the network."),
 )
 
 REPORT_KEYS = (
@@ -58,7 +60,15 @@ COMMANDS_KEYS = (
 
 # Section, its keys, and for each of them the words that it takes; no words: true or false.
 _OPTIONS: tuple[tuple[str, tuple[Key, ...], dict[str, tuple[str, ...]]], ...] = (
-    ("network", NETWORK_KEYS, {"renderer": ("auto", "networkd", "network-manager"), "config": ("enabled", "disabled")}),
+    (
+        "network",
+        NETWORK_KEYS,
+        {
+            "renderer": ("auto", "networkd", "network-manager"),
+            "config": ("enabled", "disabled"),
+            "fallback": ("dhcp", "none"),
+        },
+    ),
     ("report", REPORT_KEYS, {}),
     ("commands", COMMANDS_KEYS, {"on_failure": ("continue", "stop")}),
 )

@@ -8,7 +8,7 @@ disabled` means hands off; a document without interfaces is a third thing (platf
 from __future__ import annotations
 
 from guestinit.model.fields import describe
-from guestinit.model.network import DISABLED, Network
+from guestinit.model.network import DISABLED, ENI, HARDWARE, OPENSTACK, VERSION_1, VERSION_2, Network
 from guestinit.model.problem import Problems
 from guestinit.model.value import MAP, SCALAR, Value
 
@@ -21,7 +21,7 @@ def read_text(text: str, label: str, problems: Problems, input_format: str = "")
     from guestinit.reading import network_eni, yaml_document  # delayed: not every seed has a network-config
 
     if input_format == "eni" or (not input_format and network_eni.looks_like(text)):
-        return network_eni.read(text, label, problems)
+        return _of(ENI, network_eni.read(text, label, problems))
     since = len(problems.found)
     value = yaml_document.parse(text, label, problems)
     if value is None and len(problems.found) > since:
@@ -43,7 +43,7 @@ def read(value: Value | None, problems: Problems, input_format: str = "") -> Net
     from guestinit.reading import network_openstack  # delayed: an empty document needs none of this
 
     if input_format == "openstack" or (not input_format and network_openstack.is_openstack(value)):
-        return network_openstack.read(value, problems)
+        return _of(OPENSTACK, network_openstack.read(value, problems))
     inner = value.get("network")
     if inner is not None:
         for key, _ in value.pairs:
@@ -67,12 +67,36 @@ def read(value: Value | None, problems: Problems, input_format: str = "") -> Net
     if version == "1":
         from guestinit.reading import network_v1  # delayed: only the one that is needed
 
-        return network_v1.read(value, problems)
+        return _of(VERSION_1, network_v1.read(value, problems))
     if version == "2":
         from guestinit.reading import network_v2
 
-        return network_v2.read(value, problems)
+        return _of(VERSION_2, network_v2.read(value, problems))
     return None
+
+
+def _of(input_format: str, network: Network | None) -> Network | None:
+    return None if network is None else network._replace(format=input_format)
+
+
+def with_names_of_v1(network: Network, problems: Problems) -> Network:
+    """The same, with the names of version 1 as names to give: otherwise the name of hardware with a MAC is a label."""
+    if network.format != VERSION_1:
+        return network
+    from guestinit.reading import network_values as values
+
+    links = []
+    for link in network.links:
+        made_up = f"{link.kind}{link.path.rpartition('.')[2]}"  # what an item without a name is called
+        if link.kind in HARDWARE and link.match.mac and link.name != made_up:
+            reason = values.interface_name(link.name)
+            if reason:
+                message = f"{link.name[:40]!r} is {reason}"
+                problems.error(link.at, f"{link.path}.name", message, "the interface keeps the name that it has", 0)
+            else:
+                link = link._replace(set_name=link.name)
+        links.append(link)
+    return network._replace(links=tuple(links))
 
 
 def _version(value: Value, problems: Problems, input_format: str) -> str:

@@ -112,7 +112,7 @@ def hardware_type(link: Link) -> str:
 def link_file(link: Link, file_id: str, wake_on_lan: bool) -> Rendered | None:
     """The .link file of this hardware, if it needs one: for its name, and for wake-on-LAN with networkd.
 
-    udev applies it when a NIC appears, so at the next boot: an interface that is up is never renamed.
+    udev applies it when a NIC appears, so at later boots; for this one, `Rename` does it (model/action.py).
     """
     wake_on_lan = wake_on_lan and link.wake_on_lan
     if not link.set_name and not wake_on_lan:

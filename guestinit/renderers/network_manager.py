@@ -9,6 +9,7 @@ from __future__ import annotations
 from collections.abc import Iterable, Iterator
 
 from guestinit import rooms
+from guestinit.model import hardware
 from guestinit.model.action import Check, Step
 from guestinit.model.facts import Facts, Nic
 from guestinit.model.network import (
@@ -71,7 +72,7 @@ def render(network: Network, nics: tuple[Nic, ...], problems: Problems) -> tuple
         return ()
     ids, owners = file_ids(network), masters(network)
     _say_lost_servers(network, owners, problems)
-    kernel_names = _kernel_names(network, nics)
+    kernel_names = hardware.kernel_names(network, nics)
     found = []
     for link in network.links:
         if link.kind == LOOPBACK and not link.addresses:
@@ -98,13 +99,6 @@ def reload(files: tuple[Rendered, ...], changed: tuple[str, ...], facts: Facts) 
             up = ("nmcli", "--wait", "0", "connection", "up", "uuid", each.activate)
             label = f"nmcli connection up {each.path.rpartition('/')[2][: -len('.nmconnection')]}"
             yield tell(label, up, (f"file:{each.path}",), unit)
-
-
-def _kernel_names(network: Network, nics: tuple[Nic, ...]) -> dict[str, str]:
-    """What the kernel calls the hardware; its label, where the machine is not known."""
-    by_mac = {nic.mac: nic.name for nic in nics if nic.physical}
-    hardware = [link for link in network.links if link.kind in HARDWARE]
-    return {link.name: by_mac.get(link.match.mac) or link.match.exact_name or link.name for link in hardware}
 
 
 def _content(link: Link, master: Link | None, kernel_names: dict[str, str], problems: Problems) -> bytes:
@@ -146,7 +140,8 @@ def _match(link: Link) -> Section | None:
     if link.kind not in HARDWARE or link.match.exact_name:
         return None
     section = Section("match")
-    section.set("interface-name", _list(link.match.names))
+    names = (*link.match.names, link.set_name) if link.match.names and link.set_name else link.match.names
+    section.set("interface-name", _list(names))
     section.set("driver", _list(link.match.drivers))
     return section
 

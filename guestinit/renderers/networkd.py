@@ -164,7 +164,9 @@ def _match(link: Link, master: Link | None) -> Section:
     # Where the current MAC is not the hardware's own for long, only the permanent one names it.
     changes = bool(link.mac) or (master is not None and master.kind == BOND)
     section.set("PermanentMACAddress" if changes else "MACAddress", link.match.mac)
-    section.set("Name", " ".join(link.match.names))
+    # A NIC that gets its name only at the next boot is matched until then, and after.
+    names = (*link.match.names, link.set_name) if link.match.names and link.set_name else link.match.names
+    section.set("Name", " ".join(names))
     section.set("Driver", " ".join(link.match.drivers))
     if not link.match.exact_name:
         section.set("Type", hardware_type(link))

@@ -17,6 +17,7 @@ from guestinit.model.action import (
     Link,
     Live,
     Password,
+    Rename,
     Step,
     User,
 )
@@ -86,6 +87,8 @@ def title(step: Step) -> str:
         return printable(f"user {action.name}")
     if isinstance(action, Live):
         return printable(f"running {action.name}")
+    if isinstance(action, Rename):
+        return printable(f"interface names {', '.join(name for _, name in action.names)}")
     assert isinstance(action, Grow)
     return printable(f"grow {action.mount}")
 

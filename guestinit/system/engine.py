@@ -11,7 +11,7 @@ import time
 from collections.abc import Callable, Iterable, Iterator
 from typing import TYPE_CHECKING
 
-from guestinit.model.action import EVERY_BOOT, KINDS, ONCE, Command, Grow, Lines, Step
+from guestinit.model.action import EVERY_BOOT, KINDS, ONCE, Command, Grow, Lines, Rename, Step
 from guestinit.model.identity import NO_SEED, SAME, Identity
 from guestinit.model.plan import (
     FAILED,
@@ -222,6 +222,9 @@ def every_boot_checks(plan: Iterable[Step], system: System) -> Iterator[str]:
             size = kinds.disk_size(step, system)
             if size is not None:
                 yield f"size {size[0]} {size[1]}"
+        elif isinstance(action, Rename):
+            for mac, name in action.names:
+                yield f"line /sys/class/net/{name}/address {mac}"
         else:
             yield "plan"
 

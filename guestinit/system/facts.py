@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import os
+from collections.abc import Iterable
 from typing import TYPE_CHECKING
 
 from guestinit import distros
@@ -13,6 +14,7 @@ from guestinit.system.failed import Failed
 
 if TYPE_CHECKING:
     from guestinit.model.image import Image
+    from guestinit.model.network import Match
     from guestinit.system.system import System
 
 # The network stacks by the unit that runs them, as systemd's enablement links name it.
@@ -35,6 +37,8 @@ _CLOUD_INIT_UNITS = (
     "cloud-config.service",
     "cloud-final.service",
 )
+_IFF_UP = 1  # netdevice(7)
+_ETHERNET = "1"  # ARPHRD_ETHER
 # e_machine of elf(5) as uname(2) calls it.
 _MACHINES = {3: "i686", 21: "ppc64le", 22: "s390x", 40: "armv7l", 62: "x86_64", 183: "aarch64", 243: "riscv64"}
 
@@ -112,9 +116,11 @@ def _find_architecture(system: System) -> str:
 # the network
 
 
-def await_nics(system: System, macs: set[str]) -> None:
-    """Wait for interfaces with these MACs until udev has nothing left to do, at most 10 s."""
-    if macs <= {nic.mac for nic in find_nics(system)} or not system.root.exists("/run/udev/control"):
+def await_nics(system: System, matches: Iterable[Match]) -> None:
+    """Wait for the interfaces that these name or give the MAC of until udev has nothing left to do, at most 10 s."""
+    wanted = {match.mac or match.exact_name for match in matches} - {""}
+    here = {text for nic in find_nics(system) for text in (nic.mac, nic.name)}
+    if wanted <= here or not system.root.exists("/run/udev/control"):
         return
     system.process.run(("udevadm", "settle", "--timeout=10"), timeout=15)
 
@@ -129,6 +135,7 @@ def find_nics(system: System) -> tuple[Nic, ...]:
 
 def _describe_nic(system: System, name: str) -> Nic:
     path = f"/sys/class/net/{name}"
+    flags, kind = _text(system, f"{path}/flags").strip(), _text(system, f"{path}/type").strip()
     # A bond gives all its members one address; the member's own is kept beside it.
     permanent = _text(system, f"{path}/bonding_slave/perm_hwaddr").strip()
     return Nic(
@@ -137,7 +144,21 @@ def _describe_nic(system: System, name: str) -> Nic:
         driver=os.path.basename(system.root.readlink(f"{path}/device/driver") or ""),
         carrier=_text(system, f"{path}/carrier").strip() == "1",  # unreadable while the interface is down
         physical=system.root.exists(f"{path}/device"),
+        up=bool(int(flags, 16) & _IFF_UP) if flags else False,
+        bus=_bus(system.root.readlink(path) or ""),
+        ethernet=kind in ("", _ETHERNET) and not system.root.exists(f"{path}/phy80211"),
+        port=system.root.exists(f"{path}/master"),
     )
+
+
+def _bus(link: str) -> str:
+    """Where a device sits, from the link in /sys/class/net: the last PCI address on the way, else its own name."""
+    parts = link.partition("/devices/")[2].split("/")
+    if "net" not in parts or parts[0] == "virtual":
+        return ""
+    way = parts[: parts.index("net")]
+    addresses = [part for part in way if part.count(":") == 2 and part[-2:-1] == "."]
+    return (addresses or way)[-1]
 
 
 def find_renderer(system: System, image: Image, distro: Distro) -> str:

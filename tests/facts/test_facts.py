@@ -11,6 +11,7 @@ import pytest
 from guestinit.model.facts import DefaultUser, Distro, Nic
 from guestinit.model.identity import NEW, Identity
 from guestinit.model.image import Image
+from guestinit.model.network import Match
 from guestinit.system import facts
 from guestinit.system.root import Root
 from guestinit.system.system import System
@@ -91,7 +92,60 @@ def test_the_interfaces_of_this_machine() -> None:
     assert {nic.name for nic in found} == {
         name for name in os.listdir("/sys/class/net") if os.path.isdir(f"/sys/class/net/{name}")
     }
-    assert Nic("lo", "00:00:00:00:00:00", "", True, False) in found
+    lo = next(nic for nic in found if nic.name == "lo")
+    assert lo._replace(up=True) == Nic("lo", "00:00:00:00:00:00", "", True, False, up=True, ethernet=False)
+
+
+def test_where_an_interface_sits_and_what_it_belongs_to(tree: Tree) -> None:
+    """Links and files as the kernel shows them for a virtio NIC behind a bridge, a Xen one, and a bond's port."""
+    for name, way in (
+        ("ens18", "pci0000:00/0000:00:1e.0/0000:01:12.0/virtio3"),
+        ("eth0", "vif-10"),
+        ("vnet0", "virtual"),
+    ):
+        device = f"/sys/devices/{way}/net/{name}"
+        tree.write(f"{device}/address", "52:54:00:00:00:01\n")
+        tree.write(f"{device}/flags", "0x1003\n" if name == "eth0" else "0x1002\n")
+        tree.write(f"{device}/type", "1\n")
+        tree.link(f"/sys/class/net/{name}", f"../../devices/{way}/net/{name}")
+    tree.link("/sys/devices/vif-10/net/eth0/master", "../../../virtual/net/bond0")
+    tree.write("/sys/devices/virtual/net/bond0/address", "52:54:00:00:00:01\n")
+    found = {nic.name: nic for nic in facts.find_nics(tree.system())}
+    assert [(found[name].bus, found[name].up, found[name].port) for name in ("ens18", "eth0", "vnet0")] == [
+        ("0000:01:12.0", False, False), ("vif-10", True, True), ("", False, False),
+    ]  # fmt: skip
+    tree.write("/sys/devices/vif-10/net/eth0/phy80211/index", "0\n")
+    assert not next(nic for nic in facts.find_nics(tree.system()) if nic.name == "eth0").ethernet
+
+
+class Settling:
+    """A udevadm that finds one more interface."""
+
+    def __init__(self, tree: Tree) -> None:
+        self.tree = tree
+        self.started: list[tuple[str, ...]] = []
+
+    def run(self, argv: tuple[str, ...], timeout: float) -> None:
+        self.started.append(argv)
+        add_nic(self.tree, "eth5", "52:54:00:00:00:05")
+
+
+@pytest.mark.parametrize(
+    ("matches", "waits"),
+    [
+        ([Match(mac="52:54:00:00:00:01"), Match(names=("ens1",)), Match(names=("en*",)), Match()], False),
+        ([Match(mac="52:54:00:00:00:05")], True),
+        ([Match(names=("eth5",))], True),
+    ],
+)
+def test_waiting_for_interfaces_that_a_document_names(tree: Tree, matches: list[Match], waits: bool) -> None:
+    add_nic(tree, "ens1", "52:54:00:00:00:01")
+    process = Settling(tree)
+    facts.await_nics(tree.system(process=process), matches)
+    assert process.started == []  # no udev, nothing to wait for
+    tree.write("/run/udev/control")
+    facts.await_nics(tree.system(process=process), matches)
+    assert process.started == ([("udevadm", "settle", "--timeout=10")] if waits else [])
 
 
 @pytest.mark.parametrize(

@@ -10,6 +10,7 @@ from guestinit.model.facts import Nic
 from guestinit.model.network import Network, Rendered
 from guestinit.model.problem import Problem, Problems
 from guestinit.reading import network_config
+from guestinit.renderers import naming
 
 RENDERERS = ("networkd", "network-manager")
 # Where each kind of file belongs, and who may read it.
@@ -44,6 +45,24 @@ def configured(text: str) -> Network:
     assert network is not None
     assert [str(problem) for problem in problems] == []
     return network
+
+
+def nics(text: str) -> tuple[Nic, ...]:
+    """The interfaces of a machine, one a line: NAME=MAC, then driver=..., bus=..., and the words `up` and `carrier`."""
+    found = []
+    for line in text.splitlines():
+        first, *words = line.split()
+        given = dict(word.split("=", 1) for word in words if "=" in word)
+        [nic] = renderers.parse_nics([first])
+        flags = {word: word in words for word in ("up", "carrier")}
+        found.append(nic._replace(driver=given.get("driver", ""), bus=given.get("bus", ""), **flags))
+    return tuple(found)
+
+
+def resolve(network: Network, here: tuple[Nic, ...]) -> tuple[naming.Resolved, list[Problem]]:
+    """The network on this machine, and what is said about that."""
+    problems = Problems()
+    return naming.resolve(network, here, problems), problems.found
 
 
 def render(name: str, network: Network, nics: tuple[Nic, ...] = ()) -> tuple[tuple[Rendered, ...], list[Problem]]:

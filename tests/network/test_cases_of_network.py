@@ -7,12 +7,13 @@ import shutil
 
 import pytest
 
-from guestinit import renderers
 from guestinit.model.problem import Problem
 from tests.network import documents
 
 CASES = os.path.join(os.path.dirname(__file__), "cases")
 WRITE = bool(os.environ.get("GUESTINIT_WRITE_CASES"))
+
+TEXTS = ("problems", "state", "names")
 
 Files = dict[str, str]
 
@@ -30,7 +31,7 @@ def slurp(*path: str) -> str:
 
 
 def expected(case: str) -> Files:
-    found = {name: slurp(case, name) for name in ("problems", "state") if slurp(case, name)}
+    found = {name: slurp(case, name) for name in TEXTS if slurp(case, name)}
     for renderer in documents.RENDERERS:
         directory = os.path.join(CASES, case, renderer)
         for name in os.listdir(directory) if os.path.isdir(directory) else ():
@@ -42,9 +43,13 @@ def made(case: str) -> Files:
     network, problems = documents.read(slurp(case, "network-config"))
     said = [_line("", problem) for problem in problems]
     found = {"state": (network.state if network else "absent") + "\n"}
-    nics = renderers.parse_nics(slurp(case, "nics").split())
+    if network is not None:
+        resolved, problems = documents.resolve(network, documents.nics(slurp(case, "nics")))
+        said += [_line("", problem) for problem in problems]
+        found["names"] = "".join(f"{mac} {name}\n" for mac, name in resolved.names)
+        network = resolved.network
     for renderer in documents.RENDERERS if network else ():
-        files, inexpressible = documents.render(renderer, network, nics)
+        files, inexpressible = documents.render(renderer, network, resolved.nics)
         said += [_line(renderer, problem) for problem in inexpressible]
         for each in files:
             directory, name = each.path.rsplit("/", 1)
@@ -53,7 +58,7 @@ def made(case: str) -> Files:
             found[f"{renderer}/{name}"] = each.content.decode()
     if said:
         found["problems"] = "".join(said)
-    return found
+    return {name: text for name, text in found.items() if text or "/" in name}
 
 
 def _line(renderer: str, problem: Problem) -> str:
@@ -61,7 +66,7 @@ def _line(renderer: str, problem: Problem) -> str:
 
 
 def write(case: str, files: Files) -> None:
-    for name in ("problems", "state"):
+    for name in TEXTS:
         if os.path.exists(os.path.join(CASES, case, name)):
             os.unlink(os.path.join(CASES, case, name))
     for renderer in documents.RENDERERS:

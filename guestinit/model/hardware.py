@@ -1,0 +1,50 @@
+"""Which interfaces of the machine the hardware of a network means."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable
+
+from guestinit.model.facts import Nic
+from guestinit.model.network import HARDWARE, Link, Match, Network
+
+
+def matching(link: Link, nics: Iterable[Nic]) -> tuple[Nic, ...]:
+    """The interfaces that this piece of hardware means. Of a failover pair, which shares its MAC, the upper one."""
+    found = tuple(nic for nic in nics if nic.physical and _is_meant(link.match, nic))
+    return tuple(nic for nic in found if not nic.port) or found
+
+
+def kernel_names(network: Network, nics: tuple[Nic, ...]) -> dict[str, str]:
+    """What the kernel calls the hardware, by the document's label; the label itself where the machine is not known."""
+    found = {}
+    for link in network.links:
+        if link.kind in HARDWARE:
+            here = matching(link, nics) if not link.set_name else ()
+            found[link.name] = link.set_name or (here[0].name if here else link.match.exact_name or link.name)
+    return found
+
+
+def by_bus(nics: Iterable[Nic]) -> list[Nic]:
+    """Ordinary network cards in the order of their slots, which is the one in which hypervisors count them."""
+    return sorted((nic for nic in nics if nic.is_ordinary), key=lambda nic: (*natural(nic.bus), *natural(nic.name)))
+
+
+def natural(text: str) -> tuple[int, str]:
+    """To sort by: eth2 before eth10; PCI addresses, which all have one length, by their hexadecimal numbers."""
+    return len(text), text
+
+
+def _is_meant(match: Match, nic: Nic) -> bool:
+    if not (match.mac or match.names or match.drivers) or match.mac not in ("", nic.mac):
+        return False
+    return _fits(nic.name, match.names) and _fits(nic.driver, match.drivers)
+
+
+def _fits(text: str, globs: tuple[str, ...]) -> bool:
+    if not globs or text in globs:
+        return True
+    if not any(sign in glob for glob in globs for sign in "*?["):
+        return False
+    import fnmatch  # delayed: wildcards are rare
+
+    return any(fnmatch.fnmatchcase(text, glob) for glob in globs)
