@@ -38,7 +38,7 @@ ENI = "eni"
 MAIN_TABLE = 254
 
 # The network managers that files are written for.
-RENDERERS = ("networkd", "network-manager")
+RENDERERS = ("networkd", "network-manager", "ifupdown")
 
 
 class Address(NamedTuple):

@@ -137,8 +137,10 @@ def _remove_stale(files: tuple[Rendered, ...], facts: Facts, because: Because) -
 
 
 def _resolv_conf(network: Network, facts: Facts) -> Iterator[Union[Step, Problem]]:
-    """networkd hands name servers to systemd-resolved only; without that, programs look in resolv.conf."""
-    if facts.renderer != "networkd" or facts.resolver != "file":
+    """networkd hands name servers to systemd-resolved only; without that, programs look in resolv.conf. ifupdown hands
+    them to nobody, but to the hooks of resolvconf and of systemd-resolved.
+    """
+    if facts.renderer not in ("networkd", "ifupdown") or facts.resolver != "file":
         return
     asked = (network.dns, *(link.dns for link in network.links))
     servers = {given.value: given for givens in asked for given in givens}

@@ -42,7 +42,9 @@ DEFAULT_USER_KEYS = (
 )
 
 NETWORK_KEYS = (
-    Key("renderer", "auto, networkd or network-manager", "Which files are written; auto: what the image uses."),
+    Key(
+        "renderer", "auto, networkd, network-manager or ifupdown", "Which files are written; auto: what the image uses."
+    ),
     Key("config", "enabled or disabled", "Disabled: the network of a seed is left alone."),
     Key("rename_v1", "true or false", "Whether a `name` beside a `mac_address` in version 1 renames the interface."),
     Key("fallback", "dhcp or none", "What happens where a seed says nothing about the network."),
@@ -64,7 +66,7 @@ _OPTIONS: tuple[tuple[str, tuple[Key, ...], dict[str, tuple[str, ...]]], ...] = 
         "network",
         NETWORK_KEYS,
         {
-            "renderer": ("auto", "networkd", "network-manager"),
+            "renderer": ("auto", "networkd", "network-manager", "ifupdown"),
             "config": ("enabled", "disabled"),
             "fallback": ("dhcp", "none"),
         },

@@ -21,13 +21,15 @@ if TYPE_CHECKING:
 _RENDERERS = (
     ("networkd", "systemd-networkd.service"),
     ("network-manager", "NetworkManager.service"),
-    ("ifupdown", "networking.service"),  # known, so that it can be named; no files are written for it in this release
+    ("ifupdown", "networking.service"),
 )
 _INSTALLED = (
     ("networkd", "/usr/lib/systemd/systemd-networkd"),
     ("networkd", "/lib/systemd/systemd-networkd"),
     ("network-manager", "/usr/sbin/NetworkManager"),
     ("network-manager", "/usr/bin/NetworkManager"),
+    ("ifupdown", "/usr/sbin/ifup"),
+    ("ifupdown", "/sbin/ifup"),
 )
 _CLOUD_INIT_UNITS = (
     "cloud-init-local.service",

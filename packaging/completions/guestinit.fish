@@ -33,7 +33,7 @@ complete -c guestinit -n '__fish_seen_subcommand_from clean' -l machine-id -d 'E
 set -l render '__fish_seen_subcommand_from render'
 complete -c guestinit -n "__fish_seen_subcommand_from net; and not $render" -a render -d 'Write the files of one network manager'
 complete -c guestinit -n "$render" -F
-complete -c guestinit -n "$render" -l renderer -x -a 'networkd network-manager' -d 'Network manager to write for'
+complete -c guestinit -n "$render" -l renderer -x -a 'networkd network-manager ifupdown' -d 'Network manager to write for'
 complete -c guestinit -n "$render" -l output -x -a '(__fish_complete_directories)' -d 'Where to write'
 complete -c guestinit -n "$render" -l input-format -x -a 'v1 v2 openstack eni' -d 'Format of the file'
 complete -c guestinit -n "$render" -l nic -x -d 'NAME=MAC: a network interface of the machine'

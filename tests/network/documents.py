@@ -12,7 +12,7 @@ from guestinit.model.problem import Problem, Problems
 from guestinit.reading import network_config
 from guestinit.renderers import naming
 
-RENDERERS = ("networkd", "network-manager")
+RENDERERS = ("networkd", "network-manager", "ifupdown")
 # Where each kind of file belongs, and who may read it.
 PLACES = {
     ".network": ("/etc/systemd/network", 0o644),
@@ -21,6 +21,7 @@ PLACES = {
     ".link": ("/etc/systemd/network", 0o644),
     ".conf": ("/etc/systemd/resolved.conf.d", 0o644),
     ".nmconnection": ("/etc/NetworkManager/system-connections", 0o600),
+    "": ("/etc/network/interfaces.d", 0o644),
 }
 
 SECRET = ("PrivateKey=", "PresharedKey=", "private-key=", "preshared-key=")  # a file with one of these is not for all

@@ -1,0 +1,187 @@
+"""What interfaces(5) has no option for, as commands of ip-link(8), ip-route(8) and ip-rule(8).
+
+Only iproute2 and /proc are used: ifupdown needs the one and no image lacks the other, while ifenslave, bridge-utils,
+vlan and procps may be absent. `$IFACE` is the kernel's name of the interface, which ifupdown sets.
+"""
+
+from __future__ import annotations
+
+from guestinit.model.network import BOND, BRIDGE, DUMMY, MAIN_TABLE, VLAN, VRF, Address, Link, Route, Rule
+
+# `ip` takes what the kernel wants here, hundredths of seconds, whatever its manual page says.
+_CENTISECONDS = ("forward_delay", "hello_time", "max_age", "ageing_time")
+_BRIDGE_NAMES = {"stp": "stp_state"}
+_WITHOUT_DEVICE = ("blackhole", "unreachable", "prohibit", "throw")
+ADDRESS_NONE = 1  # values of addr_gen_mode, Documentation/networking/ip-sysctl.rst
+ADDRESS_EUI64 = 0
+
+# Failing must not keep the rest of the interface from coming; what `ip` says about it is in the journal.
+_GO_ON = " || true"
+
+
+def quoted(word: str) -> str:
+    """A word for a shell."""
+    if word and word.isascii() and all(each.isalnum() or each in "._-+:@%/=," for each in word):
+        return word
+    return "'" + word.replace("'", "'\\''") + "'"
+
+
+def sysctl6(name: str, value: object) -> str:
+    """A setting of net.ipv6.conf.$IFACE. sysctl(8) is in no package that ifupdown needs."""
+    return f"echo {value} >/proc/sys/net/ipv6/conf/$IFACE/{name}{_GO_ON}"
+
+
+def stable_secret() -> str:
+    """RFC 7217 addresses: the kernel wants 128 secret bits that stay, which the machine id is; it selects the mode."""
+    return f"sed 's/..../&:/g; s/:$//' /etc/machine-id >/proc/sys/net/ipv6/conf/$IFACE/stable_secret{_GO_ON}"
+
+
+# making interfaces
+
+
+def make(link: Link, parent: str) -> list[str]:
+    """What brings a virtual interface into being, unless it is there."""
+    if link.kind == VLAN:
+        add = f"ip link add link {parent} name $IFACE type vlan id {link.vlan_id}"
+    elif link.kind == BOND:
+        mode = dict(link.parameters).get("mode", "balance-rr")
+        add = f"ip link add dev $IFACE type bond mode {mode}"
+    elif link.kind == VRF:
+        add = f"ip link add dev $IFACE type vrf table {link.table}"
+    elif link.kind in (BRIDGE, DUMMY):
+        add = f"ip link add dev $IFACE type {link.kind}"
+    else:
+        return []
+    if "." not in link.name:
+        return [f"[ -d /sys/class/net/$IFACE ] || {add}"]
+    if link.kind == VLAN and _made_by_ifupdown(link.name) == (parent, link.vlan_id):
+        return []
+    # By its name ifupdown takes it for a VLAN, and has made that already if there is an interface to make it on.
+    return [f"ip link delete dev $IFACE 2>/dev/null{_GO_ON}", add]
+
+
+def unmake(link: Link) -> list[str]:
+    """What removes it again. ifupdown does that itself where there is a dot in the name."""
+    return [] if "." in link.name else ["ip link delete dev $IFACE"]
+
+
+def _made_by_ifupdown(name: str) -> tuple[str, int]:
+    """The parent and the id that ifupdown reads from the name of a VLAN (link.defn in its source)."""
+    words = [word for word in name.split(".") if word]
+    if len(words) < 2 or not (words[1].isascii() and words[1].isdecimal()):
+        return "", 0
+    return words[0], int(words[1])
+
+
+def parameters(link: Link) -> list[str]:
+    """The parameters of a bond or a bridge, before it has members."""
+    words = []
+    for name, value in link.parameters:
+        if link.kind == BRIDGE:
+            number = str(int(value) * 100) if name in _CENTISECONDS else value
+            words.append(f"{_BRIDGE_NAMES.get(name, name)} {number}")
+        elif name not in ("mode", "primary"):
+            words.append(f"{name} {quoted(value)}")
+    if not words:
+        return []
+    return [f"ip link set dev $IFACE type {link.kind} {' '.join(words)}{_GO_ON}"]
+
+
+def join(link: Link, member: str) -> list[str]:
+    """What makes an interface a member of a bond or a bridge, and brings it up."""
+    if link.kind == BOND:  # which takes only what is down, and brings it up itself
+        return [
+            f"ip link set dev {member} down{_GO_ON}",
+            f"ip link set dev {member} master $IFACE{_GO_ON}",
+        ]
+    return [f"ip link set dev {member} up master $IFACE{_GO_ON}"]
+
+
+def port(member: str, cost: int | None, priority: int | None) -> list[str]:
+    """Path cost and priority of a port."""
+    words = ([f"cost {cost}"] if cost is not None else []) + ([f"priority {priority}"] if priority is not None else [])
+    return [f"ip link set dev {member} type bridge_slave {' '.join(words)}{_GO_ON}"] if words else []
+
+
+def primary(member: str) -> str:
+    """The preferred member of a bond."""
+    return f"ip link set dev $IFACE type bond primary {member}{_GO_ON}"
+
+
+# addresses, routes, rules
+
+
+def address(each: Address) -> str:
+    """An address for which there is no method: with a label, not for new connections, or of the loopback."""
+    words = [f"ip address replace {each} dev $IFACE"]
+    if each.family == 4 and each.prefix < 31:
+        words.append("broadcast +")
+    if each.label:
+        words.append(f"label {quoted(each.label)}")
+    if each.deprecated:
+        words.append("preferred_lft 0")
+    return " ".join(words) + _GO_ON
+
+
+def route(each: Route, table: int | None) -> tuple[str, str]:
+    """A route, and what removes it where the interface does not take it along. `table`: where it goes unless it says"""
+    table = each.table if each.table is not None else table
+    words = [each.type] if each.type not in ("", "unicast") else []
+    words.append(each.to)
+    tail = [f"table {table}"] if table not in (None, MAIN_TABLE) else []
+    if each.metric is not None:
+        tail.insert(0, f"metric {each.metric}")
+    ip = "ip -6 route" if each.family == 6 else "ip route"
+    if each.type in _WITHOUT_DEVICE:
+        spec = " ".join((*words, *tail))
+        return f"{ip} replace {spec}{_GO_ON}", f"{ip} delete {spec}{_GO_ON}"
+    if each.via:
+        words.append(f"via {'inet6 ' if each.family == 4 and ':' in each.via else ''}{each.via}")
+    words.append("dev $IFACE")
+    words += tail
+    if each.on_link:
+        words.append("onlink")
+    if each.scope and each.family == 4:
+        words.append(f"scope {each.scope}")
+    if each.source:
+        words.append(f"src {each.source}")
+    if each.mtu is not None:
+        words.append(f"mtu {each.mtu}")
+    return f"{ip} replace {' '.join(words)}{_GO_ON}", ""
+
+
+def rule(each: Rule, family: int) -> tuple[str, str]:
+    """A rule, and what removes it. The kernel takes the same rule once."""
+    words = []
+    if each.source:
+        words.append(f"from {each.source}")
+    if each.to:
+        words.append(f"to {each.to}")
+    if each.mark is not None:
+        words.append(f"fwmark {each.mark:#x}")
+    if each.tos is not None:
+        words.append(f"tos {each.tos:#x}")
+    words.append(f"table {each.table if each.table is not None else MAIN_TABLE}")
+    if each.priority is not None:
+        words.append(f"priority {each.priority}")
+    spec = " ".join(words)
+    ip = "ip -6 rule" if family == 6 else "ip rule"
+    return f"{ip} add {spec}{_GO_ON}", f"{ip} delete {spec}{_GO_ON}"
+
+
+# leases
+
+
+def lease6(only: bool) -> tuple[str, str]:
+    """A DHCPv6 client, and what ends it; `only`: nothing else asks for a lease.
+
+    The method `inet6 dhcp` knows dhclient only, fails without it, and waits for ever where nobody answers. Where the
+    client is dhcpcd, it does both families once it is started for IPv4.
+    """
+    files = "-pf /run/dhclient6.$IFACE.pid -lf /var/lib/dhcp/dhclient6.$IFACE.leases $IFACE"
+    start = f"if command -v dhclient >/dev/null; then /lib/ifupdown/wait-for-ll6.sh; dhclient -6 -nw {files}"
+    stop = f"if command -v dhclient >/dev/null; then dhclient -6 -r {files}"
+    if only:
+        start += "; else dhcpcd -6 -b $IFACE"
+        stop += "; else dhcpcd -6 -k $IFACE"
+    return start + "; fi", stop + "; fi"
