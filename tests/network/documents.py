@@ -17,6 +17,7 @@ RENDERERS = ("networkd", "network-manager", "ifupdown")
 PLACES = {
     ".network": ("/etc/systemd/network", 0o644),
     ".netdev": ("/etc/systemd/network", 0o644),
+    "secret .conf": ("/etc/wireguard", 0o600),
     "secret .netdev": ("/etc/systemd/network", 0o640),
     ".link": ("/etc/systemd/network", 0o644),
     ".conf": ("/etc/systemd/resolved.conf.d", 0o644),
@@ -31,6 +32,7 @@ def place(file: Rendered) -> tuple[str, int]:
     """The directory and the mode that a file is to have."""
     suffix = os.path.splitext(file.path)[1]
     is_secret = suffix == ".netdev" and any(word in file.content.decode() for word in SECRET)
+    is_secret = is_secret or (suffix == ".conf" and b"[Interface]" in file.content)  # of WireGuard
     return PLACES["secret " + suffix if is_secret else suffix]
 
 

@@ -16,7 +16,6 @@ from guestinit.model.network import (
     CONFIGURED,
     HARDWARE,
     LOOPBACK,
-    VLAN,
     VRF,
     Address,
     Dhcp,
@@ -28,8 +27,10 @@ from guestinit.model.network import (
     masters,
 )
 from guestinit.model.problem import Problems
+from guestinit.model.shell import is_plain
+from guestinit.model.tunnel import WIREGUARD
 from guestinit.renderers import HEADER, link_file
-from guestinit.renderers.ifupdown import commands, names
+from guestinit.renderers.ifupdown import commands, names, tunnels
 
 PATH = "/etc/network/interfaces.d/50-guestinit"
 _INET, _INET6 = "inet", "inet6"
@@ -41,12 +42,14 @@ def render(network: Network, nics: tuple[Nic, ...], problems: Problems) -> tuple
     if network.state != CONFIGURED:
         return ()
     machine = _Machine(network, nics, problems)
-    ids = file_ids(network)
+    ids = machine.ids
     found = []
     for link in network.links:
         if link.kind in HARDWARE:
             name_file = link_file(link, ids[link.name], wake_on_lan=True)
             found += [name_file] if name_file else []
+        elif link.tunnel is not None and link.tunnel.mode == WIREGUARD and link.name in machine.targets:
+            found.append(tunnels.wireguard_file(link, ids[link.name]))
     parts = [HEADER]
     for link in _in_order(network):
         if link.name in machine.targets and (link.kind != LOOPBACK or link.addresses):
@@ -67,13 +70,14 @@ class _Machine:
     def __init__(self, network: Network, nics: tuple[Nic, ...], problems: Problems) -> None:
         self.targets = names.resolve(network, nics, problems)
         self.owners = masters(network)
+        self.ids = file_ids(network)
         self.problems = problems
 
     def kernel_names(self, name: str, asking: Link) -> list[str]:
         """What the kernel calls the interfaces of another link, that this one is made with."""
         targets = self.targets.get(name, ())
         for target in targets:
-            if target.kernel == target.logical and target.pattern and not target.pattern.startswith("/"):
+            if not target.is_known:
                 message = f"which interface '{name}' is cannot be told here, and ifupdown must have its name"
                 self.problems.error(asking.at, asking.path, message, f"'{target.kernel}' is taken for its name")
         return [target.kernel for target in targets]
@@ -93,8 +97,7 @@ def _in_order(network: Network) -> list[Link]:
             return
         visiting.add(link.name)
         needed = [member.value for member in link.members] if link.kind in (BOND, BRIDGE) else []
-        if link.kind == VLAN:
-            needed.append(link.parent)
+        needed += [link.parent] if link.parent else []
         if link.name in owners and owners[link.name].kind == VRF:
             needed.append(owners[link.name].name)
         for name in needed:
@@ -217,7 +220,7 @@ def _with_good_label(link: Link, address: Address, machine: _Machine) -> Address
 def _lease4(link: Link, dhcp: Dhcp) -> _Stanza:
     stanza = _Stanza(_INET, "dhcp")
     stanza.add("metric", dhcp.route_metric)
-    stanza.add("hostname", dhcp.hostname if names.is_safe(dhcp.hostname) else "")
+    stanza.add("hostname", dhcp.hostname if is_plain(dhcp.hostname) else "")
     # The lease may say otherwise.
     stanza.add("up", f"ip link set dev $IFACE mtu {link.mtu}" if link.mtu is not None else "")
     return stanza
@@ -227,9 +230,12 @@ def _prepare(link: Link, first: _Stanza, machine: _Machine) -> None:
     """Everything before the interface is up: it is made, gets its members and its settings."""
     owner = machine.owners.get(link.name)
     if link.kind not in HARDWARE and link.kind != LOOPBACK:
-        parents = machine.kernel_names(link.parent, link) if link.kind == VLAN else []
-        first.add("pre-up", *commands.make(link, parents[0] if parents else link.parent))
+        parent = (machine.kernel_names(link.parent, link) or [link.parent])[0] if link.parent else ""
+        kind = tunnels.kind(link, parent) if link.tunnel else commands.kind(link)
+        first.add("pre-up", *commands.make(link, kind, parent))
         first.add("pre-up", *commands.parameters(link))
+        if link.tunnel:
+            first.add("pre-up", *tunnels.wireguard(link, machine.ids[link.name]))
     if link.kind in (BOND, BRIDGE):
         _join_members(link, first, machine)
     if owner is not None and owner.kind == VRF:

@@ -6,7 +6,8 @@ vlan and procps may be absent. `$IFACE` is the kernel's name of the interface, w
 
 from __future__ import annotations
 
-from guestinit.model.network import BOND, BRIDGE, DUMMY, MAIN_TABLE, VLAN, VRF, Address, Link, Route, Rule
+from guestinit.model.network import BOND, BRIDGE, MAIN_TABLE, VLAN, VRF, Address, Link, Route, Rule
+from guestinit.model.shell import quoted
 
 # `ip` takes what the kernel wants here, hundredths of seconds, whatever its manual page says.
 _CENTISECONDS = ("forward_delay", "hello_time", "max_age", "ageing_time")
@@ -17,13 +18,6 @@ ADDRESS_EUI64 = 0
 
 # Failing must not keep the rest of the interface from coming; what `ip` says about it is in the journal.
 _GO_ON = " || true"
-
-
-def quoted(word: str) -> str:
-    """A word for a shell."""
-    if word and word.isascii() and all(each.isalnum() or each in "._-+:@%/=," for each in word):
-        return word
-    return "'" + word.replace("'", "'\\''") + "'"
 
 
 def sysctl6(name: str, value: object) -> str:
@@ -39,19 +33,20 @@ def stable_secret() -> str:
 # making interfaces
 
 
-def make(link: Link, parent: str) -> list[str]:
-    """What brings a virtual interface into being, unless it is there."""
+def kind(link: Link) -> str:
+    """What `ip link add` says of a virtual interface."""
     if link.kind == VLAN:
-        add = f"ip link add link {parent} name $IFACE type vlan id {link.vlan_id}"
-    elif link.kind == BOND:
-        mode = dict(link.parameters).get("mode", "balance-rr")
-        add = f"ip link add dev $IFACE type bond mode {mode}"
-    elif link.kind == VRF:
-        add = f"ip link add dev $IFACE type vrf table {link.table}"
-    elif link.kind in (BRIDGE, DUMMY):
-        add = f"ip link add dev $IFACE type {link.kind}"
-    else:
-        return []
+        return f"type vlan id {link.vlan_id}"
+    if link.kind == BOND:
+        return f"type bond mode {dict(link.parameters).get('mode', 'balance-rr')}"
+    if link.kind == VRF:
+        return f"type vrf table {link.table}"
+    return f"type {link.kind}"
+
+
+def make(link: Link, kind: str, parent: str) -> list[str]:
+    """What brings a virtual interface into being, unless it is there."""
+    add = f"ip link add {f'link {parent} name' if link.kind == VLAN else 'dev'} $IFACE {kind}"
     if "." not in link.name:
         return [f"[ -d /sys/class/net/$IFACE ] || {add}"]
     if link.kind == VLAN and _made_by_ifupdown(link.name) == (parent, link.vlan_id):
@@ -76,7 +71,7 @@ def _made_by_ifupdown(name: str) -> tuple[str, int]:
 def parameters(link: Link) -> list[str]:
     """The parameters of a bond or a bridge, before it has members."""
     words = []
-    for name, value in link.parameters:
+    for name, value in link.parameters if link.kind in (BOND, BRIDGE) else ():
         if link.kind == BRIDGE:
             number = str(int(value) * 100) if name in _CENTISECONDS else value
             words.append(f"{_BRIDGE_NAMES.get(name, name)} {number}")

@@ -7,11 +7,13 @@ it when the network starts: `auto mac/02:00:00:00:00:01/1=lan0`, the first inter
 
 from __future__ import annotations
 
-from typing import NamedTuple, Optional
+from typing import NamedTuple
 
 from guestinit.model.facts import Nic
+from guestinit.model.hardware import matching
 from guestinit.model.network import HARDWARE, Link, Network, file_ids
 from guestinit.model.problem import Problems
+from guestinit.model.shell import is_plain
 
 _LEFT_OUT = "this interface is left out"
 
@@ -22,16 +24,12 @@ class Target(NamedTuple):
     kernel: str  # what the kernel calls it, as far as that is known
     logical: str  # what its `iface` stanzas are called
     pattern: str = ""  # how `auto` finds it, if not by its name
+    is_known: bool = True  # whether `kernel` is more than a guess
 
     @property
     def selector(self) -> str:
         """The word in an `auto` line."""
         return f"{self.pattern}={self.logical}" if self.pattern else self.logical
-
-
-def is_safe(text: str) -> bool:
-    """Whether a word means itself in a shell: ifupdown passes names and options to one as they are."""
-    return text.isascii() and all(each.isalnum() or each in "._-+:@%/" for each in text)
 
 
 def resolve(network: Network, nics: tuple[Nic, ...], problems: Problems) -> dict[str, tuple[Target, ...]]:
@@ -55,30 +53,20 @@ def resolve(network: Network, nics: tuple[Nic, ...], problems: Problems) -> dict
 
 def _targets(link: Link, nics: tuple[Nic, ...], taken: frozenset[str], problems: Problems) -> tuple[Target, ...]:
     name = link.name if link.kind not in HARDWARE else link.set_name or link.match.exact_name
-    if name and not is_safe(name):
+    if name and not is_plain(name):
         problems.error(link.at, link.path, f"ifupdown takes no interface named '{name}'", _LEFT_OUT)
         return ()
     if link.kind not in HARDWARE:
         return (Target(name, name),)
-    if link.match.is_broad:
-        return _broad(link, nics, taken, problems)
-    nic = _find(link, nics)
-    if link.set_name:
-        # Until udev has given it the name, the MAC finds it.
-        pattern = _mac_pattern(link) if nic is not None and nic.name != name else ""
-        return (Target(name, name, pattern),)
     if name:
-        return (Target(name, name),)
-    if nic is not None:
-        return (Target(nic.name, nic.name),)
-    return (Target("", "", _mac_pattern(link)),)  # the logical name is chosen when all others are known
-
-
-def _find(link: Link, nics: tuple[Nic, ...]) -> Optional[Nic]:
-    for nic in nics:
-        if nic.physical and (nic.mac == link.match.mac if link.match.mac else nic.name == link.match.exact_name):
-            return nic
-    return None
+        # Before it has the name that it shall have, the MAC finds it.
+        return (Target(name, name, _mac_pattern(link) if link.set_name else ""),)
+    here = tuple(Target(nic.name, nic.name) for nic in matching(link, nics) if nic.name not in taken)
+    if here:
+        return here
+    if link.match.mac:
+        return (Target("", "", _mac_pattern(link), is_known=False),)
+    return _broad(link, nics, problems)
 
 
 def _mac_pattern(link: Link) -> str:
@@ -86,29 +74,19 @@ def _mac_pattern(link: Link) -> str:
     return f"mac/{link.match.mac}/1" if link.match.mac else ""
 
 
-def _broad(link: Link, nics: tuple[Nic, ...], taken: frozenset[str], problems: Problems) -> tuple[Target, ...]:
-    """Every interface that a match without MAC and exact name holds for."""
-    import fnmatch
-
+def _broad(link: Link, nics: tuple[Nic, ...], problems: Problems) -> tuple[Target, ...]:
+    """What is left where no interface of the machine fits, or none is known."""
     match = link.match
-    found = [
-        Target(nic.name, nic.name)
-        for nic in nics
-        if nic.physical and nic.name != "lo" and nic.name not in taken
-        and (not match.names or any(fnmatch.fnmatchcase(nic.name, glob) for glob in match.names))
-        and (not match.drivers or any(fnmatch.fnmatchcase(nic.driver, glob) for glob in match.drivers))
-    ]  # fmt: skip
-    if found:
-        return tuple(found[:1] if link.set_name else found)
     if match.drivers:
-        message = f"ifupdown does not know drivers, and no interface here has {' or '.join(match.drivers)}"
+        message = f"ifupdown does not know drivers, and no other interface here has {' or '.join(match.drivers)}"
         problems.error(link.at, link.path, message, _LEFT_OUT)
         return ()
     if nics:
-        message = f"no interface here is named {' or '.join(match.names)}"
+        message = f"no other interface here is named {' or '.join(match.names)}"
         problems.error(link.at, link.path, message, _LEFT_OUT)
         return ()
-    return tuple(Target("", "", f"/{glob}") for glob in match.names if is_safe(glob.translate(_PLAIN)))
+    globs = [glob for glob in match.names if is_plain(glob.translate(_PLAIN))]
+    return tuple(Target("", "", f"/{glob}", is_known=False) for glob in globs)
 
 
 _PLAIN = {ord(sign): "x" for sign in "*?[]!"}
