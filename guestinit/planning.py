@@ -16,10 +16,25 @@ def gather_facts(identity: Identity, config: Config, system: System) -> Facts:
     from guestinit.system import facts
 
     network = config.inputs.meta.network
-    if system.live and network is not None and identity.kind != SAME:
-        # Their drivers may only be loaded by udev's coldplug; a machine that is settled never waits.
+    if not system.live or identity.kind == SAME:
+        return facts.gather(system, identity, config.image)
+    # Drivers may only be loaded by udev's coldplug; a machine that is settled never waits.
+    if network is not None:
         facts.await_nics(system, [link.match for link in network.links])
-    return facts.gather(system, identity, config.image)
+        return facts.gather(system, identity, config.image)
+    facts.await_a_card(system)
+    return with_carrier(facts.gather(system, identity, config.image), system)
+
+
+def with_carrier(gathered: Facts, system: System) -> Facts:
+    """Where a card has to be chosen, with what they say of their carriers when they are up; a dry run touches none."""
+    cards = rooms.one("renderers", "fallback").undecided(gathered)
+    if not cards or not system.root.writable:
+        return gathered
+    from guestinit.system import carrier
+
+    name = carrier.find(cards, system)
+    return gathered._replace(nics=tuple(nic._replace(carrier=nic.carrier or nic.name == name) for nic in gathered.nics))
 
 
 def make_plan(config: Config, facts: Facts, only: tuple[str, ...], problems: Problems) -> tuple[Step, ...]:

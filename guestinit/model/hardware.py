@@ -10,7 +10,10 @@ from guestinit.model.network import HARDWARE, Link, Match, Network
 
 def matching(link: Link, nics: Iterable[Nic]) -> tuple[Nic, ...]:
     """The interfaces that this piece of hardware means. Of a failover pair, which shares its MAC, the upper one."""
-    found = tuple(nic for nic in nics if nic.physical and _is_meant(link.match, nic))
+    match = link.match
+    if match.names and link.set_name:
+        match = match._replace(names=(*match.names, link.set_name))  # it may have been renamed before
+    found = tuple(nic for nic in nics if nic.physical and _is_meant(match, nic))
     return tuple(nic for nic in found if not nic.port) or found
 
 

@@ -1,7 +1,7 @@
 """The network: files of the network manager that the image uses, for the interfaces that the seed describes.
 
 What the seed says was read with the rest of the platform's own description (`meta.network`); no key of cloud-config
-takes part. A seed that says nothing about the network leaves the image's configuration alone.
+takes part. Where a seed says nothing about the network, renderers/fallback.py decides.
 """
 
 from __future__ import annotations
@@ -43,6 +43,11 @@ def plan(section: Section, facts: Facts, accounts: Accounts) -> Iterator[Union[S
     network = section.network
     if facts.option("network.config") == "disabled" or (network is not None and network.state == DISABLED):
         return
+    if network is None:
+        choice = rooms.one("renderers", "fallback").choose(facts)
+        if choice is not None:
+            yield choice.said
+            network = choice.network
     if network is None:
         if facts.identity.is_new:  # a clone of a machine that had a network-config: its addresses are not ours
             gone = list(_remove_stale((), facts, Because(text="this machine's seed says nothing about the network")))

@@ -12,7 +12,7 @@ from guestinit.model.network import DISABLED, ENI, HARDWARE, OPENSTACK, VERSION_
 from guestinit.model.problem import Problems
 from guestinit.model.value import MAP, SCALAR, Value
 
-_STAYS = "the network stays as the image has it"
+_AS_NONE = "taken as no network-config at all"
 _V2_ONLY = ("ethernets", "bonds", "bridges", "vlans", "vrfs", "dummy-devices", "wifis", "tunnels", "modems", "renderer")
 
 
@@ -26,7 +26,7 @@ def read_text(text: str, label: str, problems: Problems, input_format: str = "")
     value = yaml_document.parse(text, label, problems)
     if value is None and len(problems.found) > since:
         error = problems.found[-1]
-        problems.found[-1] = error._replace(hint="; ".join(filter(None, (error.hint, _STAYS))))
+        problems.found[-1] = error._replace(hint="; ".join(filter(None, (error.hint, _AS_NONE))))
     return read(value, problems, input_format)
 
 
@@ -38,7 +38,7 @@ def read(value: Value | None, problems: Problems, input_format: str = "") -> Net
     if value is None or value.is_null:
         return None
     if value.kind != MAP:
-        problems.error(value.at, "", f"expected network-config of version 1 or 2, got {describe(value)}", _STAYS, 0)
+        problems.error(value.at, "", f"expected network-config of version 1 or 2, got {describe(value)}", _AS_NONE, 0)
         return None
     from guestinit.reading import network_openstack  # delayed: an empty document needs none of this
 
@@ -54,11 +54,11 @@ def read(value: Value | None, problems: Problems, input_format: str = "") -> Net
         if inner.kind != MAP:
             if inner.text.lower() == "disabled":
                 return Network(DISABLED, inner.at)
-            problems.error(inner.at, "network", f"expected a mapping, got {describe(inner)}", _STAYS)
+            problems.error(inner.at, "network", f"expected a mapping, got {describe(inner)}", _AS_NONE)
             return None
         value = inner
     if not value.pairs:
-        problems.note(value.at, "", "an empty mapping", "taken as no network-config at all")
+        problems.note(value.at, "", "an empty mapping", _AS_NONE)
         return None
     config = value.get("config")
     if config is not None and config.kind == SCALAR and config.text.lower() == "disabled":
@@ -108,7 +108,7 @@ def _version(value: Value, problems: Problems, input_format: str) -> str:
             problems.warning(given.at, "version", f"{input_format} was asked for", "the document's own is taken")
         return version
     if given is not None:
-        problems.error(given.at, "version", f"expected 1 or 2, got {describe(given)}", _STAYS)
+        problems.error(given.at, "version", f"expected 1 or 2, got {describe(given)}", _AS_NONE)
         return ""
     if input_format in ("v1", "v2"):
         return input_format[1:]
@@ -118,5 +118,5 @@ def _version(value: Value, problems: Problems, input_format: str) -> str:
     if any(value.get(name) is not None for name in _V2_ONLY):
         problems.warning(value.at, "version", "is missing", "taken as 2")
         return "2"
-    problems.error(value.at, "version", "is missing", f"write 'version: 1' or 'version: 2'; {_STAYS}")
+    problems.error(value.at, "version", "is missing", f"write 'version: 1' or 'version: 2'; {_AS_NONE}")
     return ""

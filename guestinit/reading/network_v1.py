@@ -104,7 +104,7 @@ def read(value: Value, problems: Problems) -> Network | None:
     if config is not None and config.kind not in (LIST, MAP) and config.text.lower() == "disabled":
         return Network(DISABLED, config.at)
     if config is not None and config.kind != LIST:
-        fields.wrong("config", config, "a list of interfaces", "the network stays as the image has it")
+        fields.wrong("config", config, "a list of interfaces", "taken as no network-config at all")
         return None
     links: list[Link] = []
     loose = complete.Loose()

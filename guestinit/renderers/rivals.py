@@ -14,6 +14,7 @@ from guestinit.model.network import HARDWARE, Link, Network, file_ids
 
 NETWORKD = "networkd"
 NETWORK_MANAGER = "network-manager"
+NETPLAN = "netplan"
 PRIORITY = 120  # of our own profiles
 _OURS = ("10-guestinit-", "11-guestinit-", "guestinit-")
 
@@ -40,6 +41,25 @@ def find(renderer: str, network: Network, nics: tuple[Nic, ...], files: tuple[tu
             if reason:
                 yield Rival(path, link, reason, remove="cloud-init" in name)
                 break
+
+
+def configuring(renderer: str, nic: Nic, files: tuple[tuple[str, str], ...]) -> str:
+    """The image's own file that configures this interface; empty if there is none. What cloud-init left is none."""
+    for path, text in files:
+        name = path.rpartition("/")[2]
+        if name.startswith((*_OURS, "50-guestinit")) or "cloud-init" in name:
+            continue
+        if path.startswith("/etc/network/interfaces"):
+            is_his = _is_up_by_ifupdown(text, nic.name)
+        elif name.endswith(".network"):
+            is_his = renderer in (NETWORKD, NETPLAN) and _networkd_matches(text, nic)
+        elif name.endswith(".yaml"):
+            is_his = renderer == NETPLAN and _netplan_matches(text, nic)
+        else:
+            is_his = renderer == NETWORK_MANAGER and _network_manager_matches(text, nic)
+        if is_his:
+            return path
+    return ""
 
 
 def _nic(link: Link, nics: tuple[Nic, ...]) -> Optional[Nic]:
@@ -78,17 +98,46 @@ def _networkd_matches(text: str, nic: Nic) -> bool:
         key, sign, value = (part.strip() for part in line.partition("="))
         if not inside or not sign or line[:1] in "#;":
             continue
-        if key == "Name":
-            import fnmatch  # delayed: few images have such a file
-
-            if not any(fnmatch.fnmatchcase(nic.name, glob) for glob in value.split()):
+        if key in ("Name", "Driver", "Type", "Kind"):
+            # systemd.network(5): an exclamation mark turns the whole list round. No hardware has a kind.
+            text = {"Name": nic.name, "Driver": nic.driver, "Type": "ether", "Kind": ""}[key]
+            if _fits(text, value.lstrip("!").split()) == value.startswith("!"):
                 return False
         elif key in ("MACAddress", "PermanentMACAddress"):
             if nic.mac not in value.lower().replace("-", ":").split():
                 return False
-        elif key != "Type" or "ether" not in value.split():
+        else:
             return False  # a condition that is not looked at here
     return True
+
+
+def _fits(text: str, globs: list[str]) -> bool:
+    import fnmatch  # delayed: few images have such a file
+
+    return bool(text) and any(fnmatch.fnmatchcase(text, glob) for glob in globs)
+
+
+def _network_manager_matches(text: str, nic: Nic) -> bool:
+    """A profile that NetworkManager would use for this interface; also one of the old ifcfg files."""
+    settings = {key.lower(): value.strip("\"'") for key, value in _settings(text).items()}
+    if settings.get("autoconnect") == "false" or settings.get("onboot") == "no":
+        return False
+    if settings.get("type", "ethernet").lower() not in ("ethernet", "802-3-ethernet"):
+        return False
+    mac = (settings.get("mac-address") or settings.get("hwaddr") or "").lower()
+    name = settings.get("interface-name") or settings.get("device") or ""
+    return mac in ("", nic.mac) and name in ("", nic.name)
+
+
+def _netplan_matches(text: str, nic: Nic) -> bool:
+    """Whether the interface is named, or its MAC or a pattern of names is given to match."""
+    for line in text.splitlines():
+        key, _, value = line.partition(": ")
+        if line == f"{nic.name}:" or (key == "macaddress" and value.lower() == nic.mac):
+            return True
+        if key == "name" and _fits(nic.name, [value]):
+            return True
+    return False
 
 
 def _is_up_by_ifupdown(text: str, name: str) -> bool:

@@ -127,6 +127,12 @@ def await_nics(system: System, matches: Iterable[Match]) -> None:
     system.process.run(("udevadm", "settle", "--timeout=10"), timeout=15)
 
 
+def await_a_card(system: System) -> None:
+    """The same for any network card at all."""
+    if not any(nic.is_ordinary for nic in find_nics(system)) and system.root.exists("/run/udev/control"):
+        system.process.run(("udevadm", "settle", "--timeout=10"), timeout=15)
+
+
 def find_nics(system: System) -> tuple[Nic, ...]:
     """The interfaces of the running machine, eth2 before eth10; none offline."""
     if not system.live:
@@ -144,13 +150,18 @@ def _describe_nic(system: System, name: str) -> Nic:
         name=name,
         mac=(permanent or _text(system, f"{path}/address").strip()).lower(),
         driver=os.path.basename(system.root.readlink(f"{path}/device/driver") or ""),
-        carrier=_text(system, f"{path}/carrier").strip() == "1",  # unreadable while the interface is down
+        carrier=has_carrier(system, name),
         physical=system.root.exists(f"{path}/device"),
         up=bool(int(flags, 16) & _IFF_UP) if flags else False,
         bus=_bus(system.root.readlink(path) or ""),
         ethernet=kind in ("", _ETHERNET) and not system.root.exists(f"{path}/phy80211"),
         port=system.root.exists(f"{path}/master"),
     )
+
+
+def has_carrier(system: System, name: str) -> bool:
+    """Whether a cable is in it, so to say; nobody knows while the interface is down."""
+    return _text(system, f"/sys/class/net/{name}/carrier").strip() == "1"
 
 
 def _bus(link: str) -> str:

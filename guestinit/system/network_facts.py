@@ -10,14 +10,23 @@ if TYPE_CHECKING:
 _DIRECTORIES = (
     ("/etc/systemd/network", ".network"),
     ("/run/systemd/network", ".network"),
+    ("/usr/lib/systemd/network", ".network"),
+    ("/lib/systemd/network", ".network"),
     ("/etc/NetworkManager/system-connections", ".nmconnection"),
+    ("/run/NetworkManager/system-connections", ".nmconnection"),
+    ("/usr/lib/NetworkManager/system-connections", ".nmconnection"),
+    ("/etc/sysconfig/network-scripts", ""),
+    ("/etc/netplan", ".yaml"),
+    ("/run/netplan", ".yaml"),
+    ("/usr/lib/netplan", ".yaml"),
     ("/etc/network/interfaces.d", ""),
 )
 _LONGEST = 64 * 1024
 # Of a file only what tells which interface it is for: connections may hold the password of a wireless network.
 _TELLING = (
     "Name", "MACAddress", "PermanentMACAddress", "Driver", "Type", "Kind", "Path", "Property", "Host", "Virtualization",
-    "mac-address", "interface-name", "autoconnect-priority", "autoconnect",
+    "mac-address", "interface-name", "autoconnect-priority", "autoconnect", "type",
+    "DEVICE", "HWADDR", "ONBOOT", "TYPE",
 )  # fmt: skip
 _STANZAS = ("iface", "auto", "allow-hotplug")
 
@@ -36,11 +45,18 @@ def find_resolver(root: Root) -> str:
 def find_network_files(root: Root) -> tuple[tuple[str, str], ...]:
     """The path of each file that configures interfaces, with the lines that tell which."""
     paths = ["/etc/network/interfaces"]
+    names: set[tuple[str, str]] = set()
     for directory, suffix in _DIRECTORIES:
         try:
-            paths += [f"{directory}/{name}" for name in root.listdir(directory) if name.endswith(suffix)]
+            listed = [name for name in root.listdir(directory) if name.endswith(suffix)]
         except PermissionError:
             continue  # a dry run that is not root's
+        if directory.endswith("/network-scripts"):
+            listed = [name for name in listed if name.startswith("ifcfg-") and name != "ifcfg-lo"]
+        # A file in /etc replaces the one of the same name in /run, and that the one in /usr/lib.
+        kind = directory.rpartition("/")[2]
+        paths += [f"{directory}/{name}" for name in listed if (kind, name) not in names]
+        names.update((kind, name) for name in listed)
     found = []
     for path in paths:
         try:
@@ -48,8 +64,23 @@ def find_network_files(root: Root) -> tuple[tuple[str, str], ...]:
         except OSError:
             continue  # a directory, or again not root's
         if content is not None and len(content) <= _LONGEST:
-            found.append((path, _telling(content.decode("utf-8", "replace"))))
+            text = content.decode("utf-8", "replace")
+            found.append((path, _telling_of_netplan(text) if path.endswith(".yaml") else _telling(text)))
     return tuple(found)
+
+
+def _telling_of_netplan(text: str) -> str:
+    """The keys, and what interfaces are matched by; no other value, since it may be a password."""
+    import re
+
+    lines = []
+    for line in text.splitlines():
+        key, colon, _ = line.partition(":")
+        if colon and not line.lstrip().startswith("#"):
+            lines.append(key.strip(" \"'{-") + ":")
+            given = re.findall(r"\b(macaddress|name)\s*:\s*[\"']?([^\s\"',}]+)", line)
+            lines += [f"{name}: {value}" for name, value in given]
+    return "".join(line + "\n" for line in lines)
 
 
 def _telling(text: str) -> str:

@@ -38,7 +38,7 @@ RECONFIGURED = Identity("reconfigured", "other content", "i-1")
 
 
 def facts(renderer: str = "networkd", **fields: Any) -> Facts:
-    nics = (Nic("lo", "00:00:00:00:00:00"), Nic("ens18", MAC))
+    nics = (Nic("lo", "00:00:00:00:00:00", physical=False), Nic("ens18", MAC))
     base = Facts(DEBIAN, NEW, True, renderer, nics=nics, resolver="resolved")
     return base._replace(**fields)
 
@@ -123,13 +123,16 @@ def test_disabled_by_the_image_touches_nothing() -> None:
     assert ids(None, here) == []
 
 
+NO_FALLBACK = (("network.fallback", "none"),)
+
+
 def test_without_network_config_the_image_keeps_what_it_has() -> None:
-    assert ids(None, facts()) == []
+    assert ids(None, facts(options=NO_FALLBACK)) == []
     assert ids(None, facts(identity=RECONFIGURED, written=(NETWORK_FILE,))) == []
 
 
 def test_a_clone_without_network_config_does_not_keep_its_templates_address() -> None:
-    steps, problems = plan(None, facts(written=(NETWORK_FILE, "/etc/resolv.conf")))
+    steps, problems = plan(None, facts(written=(NETWORK_FILE, "/etc/resolv.conf"), options=NO_FALLBACK))
     assert problems == []
     assert [step.id for step in steps] == [f"absence:{NETWORK_FILE}", "command:networkctl reload"]
     assert steps[0].action == Absence(NETWORK_FILE)
