@@ -13,7 +13,7 @@ from guestinit.system.system import System
 
 def gather_facts(identity: Identity, config: Config, system: System) -> Facts:
     """What planners may know about the machine."""
-    from guestinit.system import facts
+    from guestinit.system import facts, network_facts
 
     network = config.inputs.meta.network
     if not system.live or identity.kind == SAME:
@@ -23,7 +23,10 @@ def gather_facts(identity: Identity, config: Config, system: System) -> Facts:
         facts.await_nics(system, [link.match for link in network.links])
         return facts.gather(system, identity, config.image)
     facts.await_a_card(system)
-    return with_carrier(facts.gather(system, identity, config.image), system)
+    gathered = facts.gather(system, identity, config.image)
+    # Whether somebody configures the card already is asked of everybody.
+    files = gathered.network_files + network_facts.find_packaged_files(system.root)
+    return with_carrier(gathered._replace(network_files=files), system)
 
 
 def with_carrier(gathered: Facts, system: System) -> Facts:

@@ -126,7 +126,7 @@ def _network_manager_matches(text: str, nic: Nic) -> bool:
         return False
     mac = (settings.get("mac-address") or settings.get("hwaddr") or "").lower()
     name = settings.get("interface-name") or settings.get("device") or ""
-    return mac in ("", nic.mac) and name in ("", nic.name)
+    return name != "lo" and mac in ("", nic.mac) and name in ("", nic.name)
 
 
 def _netplan_matches(text: str, nic: Nic) -> bool:

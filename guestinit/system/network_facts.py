@@ -10,16 +10,19 @@ if TYPE_CHECKING:
 _DIRECTORIES = (
     ("/etc/systemd/network", ".network"),
     ("/run/systemd/network", ".network"),
-    ("/usr/lib/systemd/network", ".network"),
-    ("/lib/systemd/network", ".network"),
     ("/etc/NetworkManager/system-connections", ".nmconnection"),
     ("/run/NetworkManager/system-connections", ".nmconnection"),
-    ("/usr/lib/NetworkManager/system-connections", ".nmconnection"),
-    ("/etc/sysconfig/network-scripts", ""),
+    ("/etc/sysconfig/network-scripts", ""),  # EL 8 and 9: ifcfg-NAME
     ("/etc/netplan", ".yaml"),
     ("/run/netplan", ".yaml"),
-    ("/usr/lib/netplan", ".yaml"),
     ("/etc/network/interfaces.d", ""),
+)
+_PACKAGED = (
+    ("/usr/lib/systemd/network", ".network"),
+    ("/lib/systemd/network", ".network"),
+    ("/usr/lib/NetworkManager/system-connections", ".nmconnection"),
+    ("/usr/lib/netplan", ".yaml"),
+    ("/lib/netplan", ".yaml"),
 )
 _LONGEST = 64 * 1024
 # Of a file only what tells which interface it is for: connections may hold the password of a wireless network.
@@ -45,18 +48,27 @@ def find_resolver(root: Root) -> str:
 def find_network_files(root: Root) -> tuple[tuple[str, str], ...]:
     """The path of each file that configures interfaces, with the lines that tell which."""
     paths = ["/etc/network/interfaces"]
-    names: set[tuple[str, str]] = set()
     for directory, suffix in _DIRECTORIES:
         try:
-            listed = [name for name in root.listdir(directory) if name.endswith(suffix)]
+            paths += [f"{directory}/{name}" for name in root.listdir(directory) if name.endswith(suffix)]
         except PermissionError:
             continue  # a dry run that is not root's
-        if directory.endswith("/network-scripts"):
-            listed = [name for name in listed if name.startswith("ifcfg-") and name != "ifcfg-lo"]
-        # A file in /etc replaces the one of the same name in /run, and that the one in /usr/lib.
-        kind = directory.rpartition("/")[2]
-        paths += [f"{directory}/{name}" for name in listed if (kind, name) not in names]
-        names.update((kind, name) for name in listed)
+    return _read(paths, root)
+
+
+def find_packaged_files(root: Root) -> tuple[tuple[str, str], ...]:
+    """The same of what packages bring, which a file of the same name in /etc replaces."""
+    paths = []
+    for directory, suffix in _PACKAGED:
+        if root.readlink("/lib") is not None and directory.startswith("/lib/"):
+            continue  # the same as below /usr
+        own = "/etc" + directory[directory.index("lib/") + 3 :]
+        names = [name for name in root.listdir(directory) if name.endswith(suffix)]
+        paths += [f"{directory}/{name}" for name in names if root.lstat(f"{own}/{name}") is None]
+    return _read(paths, root)
+
+
+def _read(paths: list[str], root: Root) -> tuple[tuple[str, str], ...]:
     found = []
     for path in paths:
         try:

@@ -53,3 +53,43 @@ def test_files_tell_which_interface_they_are_for_and_no_secret(tmp_path: Path) -
         ("/etc/systemd/network/80-lan.network", "[Match]\nName = en*\n[Network]\n"),
         (f"{connections}/home.nmconnection", wireless),
     )
+
+
+def test_what_packages_bring_counts_unless_etc_replaces_it(tmp_path: Path) -> None:
+    root = Root(str(tmp_path), writable=False)
+    for name in ("80-vm.network", "80-lan.network", "80-masked.network", "80-vm.link"):
+        write(tmp_path, f"/usr/lib/systemd/network/{name}", "[Match]\nName=en*\n")
+    write(tmp_path, "/usr/lib/NetworkManager/system-connections/lan.nmconnection", "type=ethernet\npsk=hunter2\n")
+    write(tmp_path, "/etc/systemd/network/80-lan.network", "[Match]\nName=eth*\n")
+    (tmp_path / "etc/systemd/network/80-masked.network").symlink_to("/dev/null")
+    (tmp_path / "lib").symlink_to("usr/lib")
+    assert network_facts.find_packaged_files(root) == (
+        ("/usr/lib/systemd/network/80-vm.network", "[Match]\nName=en*\n"),
+        ("/usr/lib/NetworkManager/system-connections/lan.nmconnection", "type=ethernet\n"),
+    )
+    assert [path for path, _ in network_facts.find_network_files(root)] == ["/etc/systemd/network/80-lan.network"]
+
+
+def test_files_of_netplan_tell_their_keys_and_matches_and_no_other_value(tmp_path: Path) -> None:
+    text = """\
+network:
+  # ens9: a comment
+  ethernets:
+    ens18: {dhcp4: true}
+    "lan": {match: {macaddress: '02:00:00:00:00:01', name: "en*"}}
+    other:
+      match:
+        name: eth*
+  wifis:
+    wlan0:
+      access-points:
+        home: {password: hunter2}
+      auth:
+        password: hunter3
+"""
+    write(tmp_path, "/etc/netplan/00-installer-config.yaml", text)
+    [(path, found)] = network_facts.find_network_files(Root(str(tmp_path), writable=False))
+    assert path == "/etc/netplan/00-installer-config.yaml"
+    assert {"ens18:", "lan:", "macaddress: 02:00:00:00:00:01", "name: en*", "name: eth*"} <= set(found.splitlines())
+    assert "hunter" not in found
+    assert "ens9" not in found

@@ -6,11 +6,9 @@ reboots, also where udev alone cannot give them; and that udev, asked again, doe
 
 from __future__ import annotations
 
-import json
-
-from tests.vm import seeds, seen
-from tests.vm.guest import Boot, Hardware
-from tests.vm.lab import Run, boot_fixture
+from tests.vm import seeds
+from tests.vm.guest import Hardware
+from tests.vm.lab import Run
 
 MACS = ("bc:24:11:0a:16:00", "bc:24:11:0a:16:01", "bc:24:11:0a:16:02")
 ABSENT = "bc:24:11:0a:16:99"
