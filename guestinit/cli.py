@@ -141,7 +141,15 @@ def build_parser() -> argparse.ArgumentParser:
     check.add_argument("--format", choices=("text", "json"), default="text", help="for people or for programs")
 
     net = add("net", "network tools")
-    render = net.add_subparsers(dest="net_verb", metavar="VERB", required=True, parser_class=Parser).add_parser(
+    net_verbs = net.add_subparsers(dest="net_verb", metavar="VERB", required=True, parser_class=Parser)
+    undo = net_verbs.add_parser(
+        "undo", help="put the network's files back as they were before the last change",
+        description="Put the network's files back as they were before the last run that changed any of them.",
+        allow_abbrev=False,
+    )  # fmt: skip
+    undo.add_argument("--dry-run", action="store_true", help="show what would change, touch nothing")
+    undo.add_argument("--root", metavar="DIR", default="/", help="the root directory to work on (default: /)")
+    render = net_verbs.add_parser(
         "render", help="convert a network configuration to the files of a renderer",
         description="Convert a network configuration to the files of a renderer, without touching this system.",
         allow_abbrev=False,

@@ -19,7 +19,7 @@ from guestinit.model.secret import Secret
 from guestinit.model.seed import Seed
 from guestinit.planning import gather_facts, make_plan
 from guestinit.recognition import describe_instance, recognise_machine
-from guestinit.system import boot, engine
+from guestinit.system import boot, engine, state
 from guestinit.system.system import System
 
 
@@ -91,7 +91,7 @@ def run(order: Order, system: System, say: Say) -> Union[Preview, Ended]:
 
     begin(course, system)
     applied = engine.apply([step for step in due if step.stage in order.stages], system, say)
-    report = report._replace(outcomes=tuple(applied.outcomes))
+    report = report._replace(outcomes=tuple(applied.outcomes), earlier=state.EARLIER if applied.kept else "")
     remember(course, report, system)
     return Ended(report, tuple(applied.revealed))
 

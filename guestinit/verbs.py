@@ -174,7 +174,11 @@ def check(options: Namespace) -> int:
 
 
 def net(options: Namespace) -> int:
-    """`guestinit net render`: convert a network configuration offline."""
+    """`guestinit net render`: convert a network configuration offline; `guestinit net undo`: back to earlier files."""
+    if options.net_verb == "undo":
+        from guestinit.undo import undo
+
+        return undo(options)
     from guestinit import renderers
     from guestinit.model.seed import Document
     from guestinit.reading import config as reading

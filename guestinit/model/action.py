@@ -130,6 +130,14 @@ class Password(NamedTuple):
     only_if_unset: bool = False  # lock only an account that has no usable password of its own yet
 
 
+class Gentler(NamedTuple):
+    """A way to the same end that disturbs less, for a running system of which a program says that it fits."""
+
+    argv: tuple[str, ...]
+    question: tuple[str, ...]
+    answer: str  # the whole output, without white space around it
+
+
 class Command(NamedTuple):
     """A program to run. What it does cannot be compared: it is shown as "would run" with the reason."""
 
@@ -144,6 +152,7 @@ class Command(NamedTuple):
     needs_live: bool = True  # cannot be run for another root: left for the first boot
     hidden: bool = False  # a user's own command: its text is shown to root only
     unit_active: str = ""  # only if this unit is running already (a reload of a manager)
+    gentler: Optional[Gentler] = None  # tried first
     locks: tuple[str, ...] = ()  # files that another program may hold an fcntl(2) lock on: waited for, with a cap
 
 
@@ -203,3 +212,5 @@ class Step(NamedTuple):
     frequency: str = CONVERGE
     basis: Optional[Secret] = None  # ONCE: what was done is remembered by a keyed digest of this
     vital: bool = False  # network, accounts, keys: if it fails, the whole run counts as failed
+    keep: bool = False  # what a path holds now is kept before it changes (system/earlier.py)
+    told: str = ""  # one line said with the result, if this changed something

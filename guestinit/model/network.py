@@ -202,6 +202,8 @@ class Rendered(NamedTuple):
     link: str = ""  # the name of the link that it is for
     group: str = ""  # empty: root
     activate: str = ""  # NetworkManager: the UUID of the connection to bring up anew after a change
+    device: str = ""  # NetworkManager: the one interface that it is for, if that is known
+    told: str = ""  # said when the file was changed: what of it does not count at once
     check: Optional[Check] = None  # what must take the content before it replaces the old
 
 

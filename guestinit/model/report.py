@@ -48,6 +48,7 @@ class Report(NamedTuple):
     problems: tuple[Problem, ...]
     sources: Mapping[str, str]
     left: tuple[str, ...] = ()  # the later stages that have something to do in this boot
+    earlier: str = ""  # the directory with the network's files as they were before this run changed them
     refused: str = ""  # why nothing was done at all: an off switch, --strict
 
     @property

@@ -11,7 +11,7 @@ from typing import NamedTuple, Optional, Union
 
 from guestinit import rooms
 from guestinit.model.accounts import Accounts
-from guestinit.model.action import CONVERGE, EVERY_BOOT, Absence, Because, File, Lines, Rename, Step
+from guestinit.model.action import CONVERGE, EVERY_BOOT, Absence, Because, File, Lines, Link, Rename, Step
 from guestinit.model.facts import Facts
 from guestinit.model.fields import Fields, Key
 from guestinit.model.network import DISABLED, EMPTY, HARDWARE, RENDERERS, Network, Rendered
@@ -23,6 +23,7 @@ KEYS: tuple[Key, ...] = ()
 _MODULE = "network"
 _RESOLV_CONF = "/etc/resolv.conf"
 _MOST_SERVERS = 3  # MAXNS of resolv.conf(5)
+_STAYS = "an interface that it made stays until the next boot"
 # Names that only files of ours have: nothing else is ever removed as "no longer wanted".
 _OURS = ("10-guestinit-", "11-guestinit-", "guestinit-", "50-guestinit")
 
@@ -39,7 +40,17 @@ def read(fields: Fields, meta: MetaData) -> Section:
 
 
 def plan(section: Section, facts: Facts, accounts: Accounts) -> Iterator[Union[Step, Problem]]:
-    """Files for the renderer in use, nothing left of an earlier configuration, and a reload where a manager runs."""
+    """Files for the renderer in use, nothing left of an earlier configuration, and a reload where a manager runs.
+
+    What a file held before is kept, so that an admin can go back.
+    """
+    for each in _plan(section, facts):
+        if isinstance(each, Step) and isinstance(each.action, (File, Lines, Link, Absence)):
+            each = each._replace(keep=True)
+        yield each
+
+
+def _plan(section: Section, facts: Facts) -> Iterator[Union[Step, Problem]]:
     network = section.network
     if facts.option("network.config") == "disabled" or (network is not None and network.state == DISABLED):
         return
@@ -66,13 +77,13 @@ def plan(section: Section, facts: Facts, accounts: Accounts) -> Iterator[Union[S
         files = ()  # the servers go into resolv.conf instead
     yield from problems.found
     yield from _say_absent(network, facts)
-    changes: list[Step] = []
-    for each in _settle_rivals(network, facts):
+    # What stands in the way goes last, and only if its successor was taken: a refused file changes nothing.
+    changes = list(_write(files))
+    for each in _settle_rivals(network, files, facts):
         if isinstance(each, Step):
             changes.append(each)
         else:
             yield each
-    changes += _write(files)
     changes += _remove_stale(files, facts, Because(network.at, "no longer configured"))
     yield from changes
     yield from _resolv_conf(network, facts)
@@ -110,7 +121,7 @@ def _say_absent(network: Network, facts: Facts) -> Iterator[Problem]:
     yield from problems.found
 
 
-def _settle_rivals(network: Network, facts: Facts) -> Iterator[Union[Step, Problem]]:
+def _settle_rivals(network: Network, files: tuple[Rendered, ...], facts: Facts) -> Iterator[Union[Step, Problem]]:
     """The image's own configuration of the same interfaces: what cloud-init left goes, anything else is reported."""
     problems = Problems()
     if not facts.network_files:
@@ -118,7 +129,8 @@ def _settle_rivals(network: Network, facts: Facts) -> Iterator[Union[Step, Probl
     for rival in rooms.one("renderers", "rivals").find(facts.renderer, network, facts.nics, facts.network_files):
         if rival.remove:
             because = Because(rival.link.at, f"left by cloud-init, and {rival.reason}")
-            yield Step(f"absence:{rival.path}", _MODULE, Absence(rival.path), because, vital=True)
+            needs = tuple(f"file:{each.path}" for each in files if each.link == rival.link.name)
+            yield Step(f"absence:{rival.path}", _MODULE, Absence(rival.path), because, needs=needs, vital=True)
         else:
             hint = "guestinit's configuration may have no effect; remove the other one from the image"
             problems.error(rival.link.at, rival.link.path, f"{rival.path} {rival.reason}", hint)
@@ -131,14 +143,16 @@ def _settle_rivals(network: Network, facts: Facts) -> Iterator[Union[Step, Probl
 def _write(files: tuple[Rendered, ...]) -> Iterator[Step]:
     for each in files:
         action = File(each.path, each.content, each.mode, group=each.group, check=each.check)
-        yield Step(f"file:{each.path}", _MODULE, action, Because(each.because), vital=True)
+        yield Step(f"file:{each.path}", _MODULE, action, Because(each.because), vital=True, told=each.told)
 
 
 def _remove_stale(files: tuple[Rendered, ...], facts: Facts, because: Because) -> Iterator[Step]:
-    wanted = {each.path for each in files}
+    wanted = {each.path: f"file:{each.path}" for each in files}
+    needs = tuple(wanted.values())
     for path in facts.written:
         if path not in wanted and path.rpartition("/")[2].startswith(_OURS):
-            yield Step(f"absence:{path}", _MODULE, Absence(path), because, vital=True)
+            told = _STAYS if path.endswith(".netdev") and facts.nics else ""
+            yield Step(f"absence:{path}", _MODULE, Absence(path), because, needs=needs, vital=True, told=told)
 
 
 def _resolv_conf(network: Network, facts: Facts) -> Iterator[Union[Step, Problem]]:

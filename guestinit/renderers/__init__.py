@@ -16,7 +16,7 @@ from collections.abc import Iterable, Sequence
 from typing import Optional, Union
 
 from guestinit import rooms
-from guestinit.model.action import Because, Command, Step
+from guestinit.model.action import Because, Command, Gentler, Step
 from guestinit.model.facts import Nic
 from guestinit.model.network import INFINIBAND, RENDERERS, Link, Network, Rendered
 from guestinit.model.problem import Problems
@@ -60,9 +60,11 @@ MODULE = "network"  # whose steps these are
 _RELOAD_TIMEOUT = 30.0  # seconds
 
 
-def tell(label: str, argv: tuple[str, ...], changed: tuple[str, ...], unit: str) -> Step:
+def tell(
+    label: str, argv: tuple[str, ...], changed: tuple[str, ...], unit: str, gentler: Optional[Gentler] = None
+) -> Step:
     """A command for a manager whose unit runs already, if one of these steps changed something."""
-    action = Command(argv, label, timeout=_RELOAD_TIMEOUT, may_repeat=True, unit_active=unit)
+    action = Command(argv, label, timeout=_RELOAD_TIMEOUT, may_repeat=True, unit_active=unit, gentler=gentler)
     because = Because(text="a network file changed")
     return Step(f"command:{label}", MODULE, action, because, when_changed=changed, vital=True)
 

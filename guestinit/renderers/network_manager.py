@@ -10,7 +10,7 @@ from collections.abc import Iterable, Iterator
 
 from guestinit import rooms
 from guestinit.model import hardware
-from guestinit.model.action import Check, Step
+from guestinit.model.action import Check, Gentler, Step
 from guestinit.model.facts import Facts, Nic
 from guestinit.model.network import (
     BOND,
@@ -85,12 +85,18 @@ def render(network: Network, nics: tuple[Nic, ...], problems: Problems) -> tuple
         # A port comes up with its bond or bridge.
         is_port = link.name in owners and owners[link.name].kind != VRF
         activate = "" if is_port or link.activation else connection_uuid(link.name)
-        found.append(Rendered(path, content, 0o600, link.at, link.name, activate=activate, check=CHECK))
+        is_one = link.kind not in HARDWARE or not link.match.is_broad
+        device = kernel_names.get(link.name, link.name) if is_one else ""
+        found.append(Rendered(path, content, 0o600, link.at, link.name, activate=activate, device=device, check=CHECK))
     return tuple(found)
 
 
 def reload(files: tuple[Rendered, ...], changed: tuple[str, ...], facts: Facts) -> Iterator[Step]:
-    """NetworkManager reads all profiles again, and brings up those that changed; it leaves the others alone."""
+    """NetworkManager reads all profiles again, and brings up those that changed; it leaves the others alone.
+
+    A profile that is in use already is applied anew without taking the interface down: what stays the same (the address
+    of the session that somebody works in) is not touched. What cannot be changed so, such as a MAC, needs an "up".
+    """
     unit = "NetworkManager.service"
     yield tell("nmcli connection reload", ("nmcli", "connection", "reload"), changed, unit)
     for each in files:
@@ -98,7 +104,13 @@ def reload(files: tuple[Rendered, ...], changed: tuple[str, ...], facts: Facts) 
             # Asked for and not awaited: a lease may take its time, and nobody is to wait for that here.
             up = ("nmcli", "--wait", "0", "connection", "up", "uuid", each.activate)
             label = f"nmcli connection up {each.path.rpartition('/')[2][: -len('.nmconnection')]}"
-            yield tell(label, up, (f"file:{each.path}",), unit)
+            gentler = _reapply(each.device, each.activate) if each.device else None
+            yield tell(label, up, (f"file:{each.path}",), unit, gentler)
+
+
+def _reapply(device: str, uuid: str) -> Gentler:
+    question = ("nmcli", "--get-values", "GENERAL.CON-UUID", "device", "show", device)
+    return Gentler(("nmcli", "device", "reapply", device), question, uuid)
 
 
 def _content(link: Link, master: Link | None, kernel_names: dict[str, str], problems: Problems) -> bytes:

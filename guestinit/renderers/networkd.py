@@ -65,6 +65,8 @@ _BRIDGE = (
     ("ageing_time", "AgeingTimeSec", "s"),
     ("priority", "Priority", ""),
 )
+# Before version 257 it changes nothing that it has made, and later not the mode of a bond or the number of a VLAN.
+_PARTLY = "the interface is there already: what systemd-networkd does not change in it counts from the next boot"
 _FLAGS = ("stp", "all_slaves_active")
 
 
@@ -74,7 +76,7 @@ def render(network: Network, nics: tuple[Nic, ...], problems: Problems) -> tuple
         return _resolved(network)
     if network.state != CONFIGURED:
         return ()
-    ids, owners = file_ids(network), masters(network)
+    ids, owners, here = file_ids(network), masters(network), {nic.name for nic in nics}
     above: dict[str, list[tuple[str, str]]] = {}  # by the link below: the setting that asks for each that it carries
     for link in network.links:
         if link.parent:
@@ -91,7 +93,8 @@ def render(network: Network, nics: tuple[Nic, ...], problems: Problems) -> tuple
             name_file = link_file(link, ids[link.name], wake_on_lan=True)
             found += [name_file] if name_file else []
         elif link.kind != LOOPBACK:
-            found.append(_netdev_file(link, base + ".netdev", problems))
+            told = _PARTLY if link.name in here else ""
+            found.append(_netdev_file(link, base + ".netdev", problems)._replace(told=told))
         content = _content(link, owners.get(link.name), above.get(link.name, []), problems)
         found.append(Rendered(base + ".network", content, 0o644, link.at, link.name))
     return tuple(found)

@@ -53,6 +53,7 @@ def build(report: Report, boot: Boot, earlier: Mapping[str, Any]) -> dict[str, A
         "datasource": earlier["datasource"] if first else datasource,
         "identity": earlier["identity"] if first else identity,
         "refused": report.refused,
+        "earlier_network_files": report.earlier or earlier.get("earlier_network_files", ""),
         "modules": modules,
         "actions": actions,
         "problems": [
@@ -88,11 +89,11 @@ def _modules(report: Report) -> list[dict[str, Any]]:
 
 
 def _actions(report: Report) -> list[dict[str, Any]]:
-    """Every action that did not do what was asked, and every command with its exit status."""
+    """Every action that did not do what was asked or has something to say, and every command with its exit status."""
     entries = []
     for outcome in report.outcomes:
         step = outcome.change.step
-        if outcome.result == OK and outcome.code is None:
+        if outcome.result == OK and outcome.code is None and not outcome.message:
             continue
         entries.append({
             "id": step.id, "module": step.module, "stage": step.stage, "kind": KINDS[type(step.action)],

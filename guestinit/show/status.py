@@ -63,6 +63,8 @@ def _details(document: Mapping[str, Any], colour: bool) -> Iterator[str]:
     for reason in (document.get("datasource") or {}).get("reasons", ()):
         yield f"  {printable(str(reason))}"
     yield from _times(document)
+    if document.get("earlier_network_files"):
+        yield f"  the network's files before this change: {document['earlier_network_files']}; guestinit net undo"
     yield from _list("addresses", document.get("addresses", ()), colour)
     yield from _list("ssh host keys", document.get("ssh_host_keys", ()), colour)
     modules = [
@@ -79,7 +81,7 @@ def _details(document: Mapping[str, Any], colour: bool) -> Iterator[str]:
         )
         for action in document.get("actions", ())
     ]  # fmt: skip
-    yield from _table("commands and failures", actions, colour)
+    yield from _table("commands, failures and remarks", actions, colour)
     yield from _list("problems in the input", map(_problem, document.get("problems", ())), colour)
 
 

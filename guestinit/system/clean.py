@@ -55,7 +55,7 @@ def apply(goes: tuple[Removal, ...], system: System) -> None:
             memory = {"version": VERSION, "done": {}, "lines": system.state.lines, "written": system.state.written}
             system.root.write(removal.path, json.dumps(memory, indent=1, sort_keys=True).encode(), 0o600, 0, 0)
         else:
-            system.root.remove(removal.path)
+            system.root.remove_tree(removal.path)
     for directory in (DIRECTORY + "/pending", DIRECTORY + "/scripts"):
         if system.root.exists(directory):
             system.root.remove_directory(directory)

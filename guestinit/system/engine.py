@@ -11,7 +11,7 @@ import time
 from collections.abc import Callable, Iterable, Iterator
 from typing import TYPE_CHECKING
 
-from guestinit.model.action import EVERY_BOOT, KINDS, ONCE, Command, Grow, Lines, Rename, Step
+from guestinit.model.action import EVERY_BOOT, KINDS, ONCE, Absence, Command, File, Grow, Lines, Link, Rename, Step
 from guestinit.model.identity import NO_SEED, SAME, Identity
 from guestinit.model.plan import (
     FAILED,
@@ -19,6 +19,7 @@ from guestinit.model.plan import (
     LEFT,
     MODIFY,
     OK,
+    REMOVE,
     RUN,
     SKIPPED,
     UNCHANGED,
@@ -82,6 +83,7 @@ class Applied:
         self.revealed: list[tuple[str, Secret]] = []
         self.lost: set[str] = set()  # ids of steps that did not happen: what needs them is skipped
         self.changed: set[str] = set()
+        self.kept = False  # something that was replaced or removed can be put back
 
 
 def apply(steps: Iterable[Step], system: System, say: Callable[[str], None]) -> Applied:
@@ -180,10 +182,12 @@ def _act(step: Step, change: Change, system: System, applied: Applied) -> Outcom
     start = time.monotonic()
     result, message, code, ending = OK, "", None, ""
     try:
+        kept = _keep(step, system)
+        applied.kept = applied.kept or (step.keep and system.live and change.change in (MODIFY, REMOVE))
         done = kinds.apply(change, system)
         if step.frequency == ONCE and isinstance(step.action, Command) and system.live:
             os.sync()  # it never runs again: what it wrote must be on the disk before the journal says that it is done
-        message, code = done.message, done.code
+        message, code = "; ".join(filter(None, (done.message, step.told, kept))), done.code
         if done.reveal is not None:
             applied.revealed.append((step.id, done.reveal))
         if not isinstance(step.action, (Command, Grow)):  # what these two do cannot be looked at again
@@ -200,6 +204,15 @@ def _act(step: Step, change: Change, system: System, applied: Applied) -> Outcom
         system.state.save()
     system.state.journal.complete(step.id, ending or result)
     return Outcome(change, result, message, time.monotonic() - start, code)
+
+
+def _keep(step: Step, system: System) -> str:
+    """What the path holds now is on the disk in another place before it changes; a remark, if it cannot be."""
+    action = step.action
+    if not step.keep or not system.live or not isinstance(action, (File, Lines, Link, Absence)):
+        return ""
+    follow = isinstance(action, (File, Lines))
+    return system.state.earlier.keep(action.path, follow, system.state.journal.run)
 
 
 def _words(change: Change) -> str:

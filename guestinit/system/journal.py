@@ -24,6 +24,8 @@ class Journal:
         self._path = path
         self.run: dict[str, Any] = {}
         self._entries: list[dict[str, Any]] = []
+        self._last: dict[str, dict[str, Any]] = {}  # of each step: its last entry
+        self._results: dict[str, str] = {}
         self._forgotten = False
         text = root.read(path) or b""
         self._half_line = bool(text) and not text.endswith(b"\n")
@@ -38,8 +40,11 @@ class Journal:
     def _take(self, entry: dict[str, Any]) -> None:
         if "run" in entry:
             self.run = entry["run"]
-        else:
-            self._entries.append(entry)
+            return
+        self._entries.append(entry)
+        self._last[str(entry.get("begun", entry.get("done")))] = entry
+        if "done" in entry:
+            self._results[entry["done"]] = str(entry["result"])
 
     def _write(self, entry: dict[str, Any]) -> None:
         line = json.dumps(entry).encode() + b"\n"
@@ -72,22 +77,17 @@ class Journal:
         """Nothing that stands here counts (in memory: the file goes when the next run begins)."""
         self.run = {}
         self._entries = []
+        self._last = {}
+        self._results = {}
         self._forgotten = True
 
     def interrupted(self, step_id: str) -> bool:
         """Whether the step had begun and never ended: the power went, or we were killed."""
-        last = ""
-        for entry in self._entries:
-            if step_id in (entry.get("begun"), entry.get("done")):
-                last = "begun" if "begun" in entry else "done"
-        return last == "begun"
+        return "begun" in self._last.get(step_id, ())
 
     def result(self, step_id: str) -> str:
         """How the step ended in this run, or an empty text."""
-        for entry in reversed(self._entries):
-            if entry.get("done") == step_id:
-                return str(entry["result"])
-        return ""
+        return self._results.get(step_id, "")
 
     def changed_since(self, step_id: str, triggers: tuple[str, ...]) -> bool:
         """Whether one of these steps acted after the given one last succeeded: then it is due, over reboots too."""

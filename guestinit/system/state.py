@@ -4,6 +4,7 @@
     settled.json   the instance that was settled here
     memory.json    what has been done once, which lines and files are ours
     journal        the run that has not finished: intent before, completion after (system/journal.py)
+    earlier/       the network's files before the last change (system/earlier.py)
     pending/       the seed's documents, while a later stage or a resume needs them: the only place where secrets rest
     fast           what an unchanged boot compares, as plain lines (fastpath.py)
 
@@ -17,16 +18,18 @@ from collections.abc import Iterable
 from typing import TYPE_CHECKING, Any, Optional
 
 from guestinit.model.action import Absence, File, Step
-from guestinit.model.identity import Instance, Settled
+from guestinit.model.identity import NEW, Instance, Settled
 from guestinit.model.plan import OK, Outcome
 from guestinit.model.seed import Document, Seed
 from guestinit.system import digest
 from guestinit.system.journal import Journal
 
 if TYPE_CHECKING:
+    from guestinit.system.earlier import Earlier
     from guestinit.system.root import Root
 
 DIRECTORY = "/var/lib/guestinit"
+EARLIER = DIRECTORY + "/earlier"
 VERSION = 1
 
 
@@ -39,6 +42,7 @@ class State:
     written: list[str]
     settled: Optional[Settled]
     journal: Journal
+    earlier: Earlier
 
     def __init__(self, root: Root) -> None:
         self.root = root
@@ -46,6 +50,11 @@ class State:
 
     def __getattr__(self, name: str) -> Any:
         # Only called for what is not there yet: the first access to a part of the memory.
+        if name == "earlier":
+            from guestinit.system.earlier import Earlier  # delayed: only where the network changes
+
+            self.earlier = Earlier(self.root)
+            return self.earlier
         if name not in ("done", "lines", "written", "settled", "journal"):
             raise AttributeError(name)
         memory = self._load("memory.json")
@@ -139,6 +148,8 @@ class State:
             self._store("key", self._read_key())
         self.save()
         self.root.make_directory(DIRECTORY + "/pending", 0o700)
+        if run.kind == NEW and {**self.journal.run, "boot": run.boot} != _record(run):  # and not one that is resumed
+            self.root.remove_tree(EARLIER)  # a clone: nothing of its template's to go back to
         header = {
             "version": VERSION, "datasource": seed.datasource, "where": seed.where, "reason": seed.reason,
             "documents": [[document.name, document.label] for document in seed.documents],

@@ -42,8 +42,10 @@ _guestinit()
             if [[ ${words[i + 1]} == render && $((i + 1)) -lt $cword ]]; then
                 [[ $cur == -* ]] || { _filedir; return; }
                 choices='--renderer --output --input-format --nic --help'
+            elif [[ ${words[i + 1]} == undo && $((i + 1)) -lt $cword ]]; then
+                choices='--dry-run --root --help'
             else
-                choices='render --help'
+                choices='render undo --help'
             fi ;;
         run) choices='--stage --help' ;;
         status) choices='--wait --timeout --long --format --help' ;;

@@ -31,7 +31,11 @@ complete -c guestinit -n '__fish_seen_subcommand_from clean' -l logs -d 'Remove 
 complete -c guestinit -n '__fish_seen_subcommand_from clean' -l machine-id -d 'Empty /etc/machine-id too'
 
 set -l render '__fish_seen_subcommand_from render'
-complete -c guestinit -n "__fish_seen_subcommand_from net; and not $render" -a render -d 'Write the files of one network manager'
+set -l undo '__fish_seen_subcommand_from undo'
+complete -c guestinit -n "__fish_seen_subcommand_from net; and not $render; and not $undo" -a render -d 'Write the files of one network manager'
+complete -c guestinit -n "__fish_seen_subcommand_from net; and not $render; and not $undo" -a undo -d 'Put the earlier network files back'
+complete -c guestinit -n "$undo" -l dry-run -d 'Show what would change'
+complete -c guestinit -n "$undo" -l root -x -a '(__fish_complete_directories)' -d 'The system to change'
 complete -c guestinit -n "$render" -F
 complete -c guestinit -n "$render" -l renderer -x -a 'networkd network-manager ifupdown' -d 'Network manager to write for'
 complete -c guestinit -n "$render" -l output -x -a '(__fish_complete_directories)' -d 'Where to write'

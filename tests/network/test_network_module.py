@@ -7,7 +7,7 @@ from typing import Any, Optional, Union
 import pytest
 
 from guestinit.model.accounts import Accounts
-from guestinit.model.action import Absence, Command, File, Step
+from guestinit.model.action import Absence, Command, File, Gentler, Step
 from guestinit.model.facts import DefaultUser, Distro, Facts, Nic
 from guestinit.model.fields import Fields
 from guestinit.model.identity import Identity
@@ -88,6 +88,11 @@ def test_network_manager_brings_up_what_changed_and_does_not_wait() -> None:
     uuid = next(line[5:] for line in written.action.content.decode().splitlines() if line.startswith("uuid="))  # type: ignore[union-attr]
     assert up.action.argv == ("nmcli", "--wait", "0", "connection", "up", "uuid", uuid)
     assert up.when_changed == (written.id,)
+    # An address that stays is not taken off the interface for it.
+    assert up.action.gentler == Gentler(
+        ("nmcli", "device", "reapply", "ens18"),
+        ("nmcli", "--get-values", "GENERAL.CON-UUID", "device", "show", "ens18"), uuid,
+    )  # fmt: skip
     assert up.action.unit_active == "NetworkManager.service"
 
 
@@ -150,6 +155,30 @@ def test_files_of_an_earlier_plan_go() -> None:
     steps, _ = plan(STATIC, facts(identity=RECONFIGURED, written=(NETWORK_FILE, gone)))
     assert [step.id for step in steps] == [f"file:{NETWORK_FILE}", f"absence:{gone}", "command:networkctl reload"]
     assert steps[2].when_changed == (steps[0].id, steps[1].id)
+
+
+def test_nothing_goes_unless_its_successor_was_taken() -> None:
+    gone = "/etc/systemd/network/10-guestinit-old.network"
+    rival = ("/etc/systemd/network/10-cloud-init-ens18.network", "[Match]\nName=ens18\n")
+    steps, _ = plan(STATIC, facts(written=(gone,), network_files=(rival,)))
+    assert [(step.id, step.needs) for step in steps[:3]] == [
+        (f"file:{NETWORK_FILE}", ()),
+        (f"absence:{rival[0]}", (f"file:{NETWORK_FILE}",)),
+        (f"absence:{gone}", (f"file:{NETWORK_FILE}",)),
+    ]
+    assert all(step.keep for step in steps[:3])
+
+
+def test_a_device_that_exists_is_not_made_again() -> None:
+    text = "version: 2\nbridges: {br0: {addresses: [10.0.0.5/24]}}\n"
+    here = facts(nics=(*facts().nics, Nic("br0", "02:00:00:00:00:01", physical=False)))
+    told = {step.id: step.told for step in plan(text, here)[0]}
+    assert "counts from the next boot" in told["file:/etc/systemd/network/10-guestinit-br0.netdev"]
+    assert told["file:/etc/systemd/network/10-guestinit-br0.network"] == ""
+    assert {step.told for step in plan(text, facts())[0]} == {""}
+    gone = "/etc/systemd/network/10-guestinit-br1.netdev"
+    told = {step.id: step.told for step in plan(text, facts(written=(gone,)))[0]}
+    assert "stays until the next boot" in told[f"absence:{gone}"]
 
 
 def test_absent_hardware_is_said_and_configured_all_the_same() -> None:

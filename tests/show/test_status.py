@@ -81,7 +81,7 @@ ssh host keys:
 modules:
   hostname  local  ok      2 changed  3.1 ms
   runcmd    final  failed  1 changed  1200.0 ms  command:runcmd.2: exit status 3
-commands and failures:
+commands, failures and remarks:
   command:runcmd.1  ok      exit status 0  user-data:8:3
   command:runcmd.2  failed  exit status 3  user-data:9:3
 problems in the input:

@@ -8,7 +8,7 @@ from pathlib import Path
 import pytest
 from machine import FakeProcess, look, machine
 
-from guestinit.model.action import Command
+from guestinit.model.action import Command, Gentler
 from guestinit.model.plan import LEFT, RUN, UNCHANGED
 from guestinit.system import kinds
 from guestinit.system.failed import Failed
@@ -109,6 +109,23 @@ def test_a_manager_is_only_reloaded_if_it_runs(tmp_path: Path) -> None:
     assert (running.change, running.after) == (RUN, "networkctl reload\n")
     # Between looking and running it stopped.
     assert kinds.apply(running, machine(tmp_path, process)).message == "systemd-networkd.service is not running"
+
+
+@pytest.mark.parametrize(
+    ("state", "gentle", "ran"),
+    [
+        ("in use", "echo gently", ["gently"]), ("not in use", "echo gently", ["up"]),
+        ("in use", "echo no; exit 4", ["no", "up"]),
+    ],
+    ids=["fits", "does not fit", "fails"],
+)  # fmt: skip
+def test_a_gentler_way_comes_first(tmp_path: Path, state: str, gentle: str, ran: list[str]) -> None:
+    way = Gentler(("sh", "-c", gentle), ("echo", f" {state} "), "in use")
+    change = look(sh("echo up", gentler=way), system(tmp_path))
+    assert change.after == f"sh -c '{gentle}' || sh -c 'echo up'\n"
+    assert kinds.apply(change, system(tmp_path)).code == 0
+    log = (tmp_path / "var/log/guestinit.log").read_text().splitlines()
+    assert [line for line in log if not line.startswith("---")] == ran
 
 
 def test_offline(tmp_path: Path) -> None:

@@ -17,6 +17,7 @@ if TYPE_CHECKING:
 
 LOG = "/var/log/guestinit.log"
 _PLAIN = frozenset("ABCDEFGHIJKLMNOPQRSTUVWXYZabcdefghijklmnopqrstuvwxyz0123456789@%+=:,./-_")
+_QUESTION = 30.0  # seconds for what only asks
 LONGEST_LOCK = 1200.0  # seconds to wait for another program's lock: a first unattended upgrade takes that long
 
 
@@ -30,7 +31,8 @@ def observe(step: Step, system: System) -> Change:
         return Change(step, UNCHANGED, note=reason)
     if action.hidden:
         return Change(step, RUN, None, None, action.label)
-    return Change(step, RUN, "", f"{_line(action)}\n")
+    first = f"{_line(action.gentler.argv)} || " if action.gentler else ""
+    return Change(step, RUN, "", f"{first}{_line(action.argv)}\n")
 
 
 def apply(change: Change, system: System) -> Done:
@@ -41,13 +43,28 @@ def apply(change: Change, system: System) -> Done:
         return Done(reason)
     for path in action.locks:
         _wait_for_lock(path, system)
-    argv = action.argv
+    gentler = action.gentler
+    if gentler is not None and system.process.run(gentler.question, timeout=_QUESTION).output.strip() == gentler.answer:
+        finished = _run(gentler.argv, action, system)
+        if _is_good(finished, action):
+            return Done(code=finished.code)
+    finished = _run(action.argv, action, system)
+    if not _is_good(finished, action):
+        raise Failed(_failure(finished, action), finished.code)
+    return Done(code=finished.code)
+
+
+def _is_good(finished: Finished, action: Command) -> bool:
+    return not finished.timed_out and finished.code in action.codes
+
+
+def _run(argv: tuple[str, ...], action: Command, system: System) -> Finished:
     if system.root.path != "/":
         argv = ("chroot", os.path.realpath(system.root.path), *argv)
     log = system.root.open_log(LOG) if action.log_output else None
     try:
         if log is not None:
-            os.write(log, f"--- {_now()} {action.label if action.hidden else _line(action)}\n".encode())
+            os.write(log, f"--- {_now()} {action.label if action.hidden else _line(argv)}\n".encode())
         finished = system.process.run(
             argv, environment=dict(action.environment), timeout=action.timeout, output_to=log, label=action.label
         )
@@ -57,16 +74,14 @@ def apply(change: Change, system: System) -> Done:
     finally:
         if log is not None:
             os.close(log)
-    if finished.timed_out or finished.code not in action.codes:
-        raise Failed(_failure(finished, action), finished.code)
-    return Done(code=finished.code)
+    return finished
 
 
 def _reason_not_to(action: Command, system: System) -> str:
     if action.creates and system.root.lstat(action.creates) is not None:
         return f"{action.creates} exists"
     if action.unit_active:
-        asked = system.process.run(("systemctl", "is-active", "--quiet", action.unit_active), timeout=30)
+        asked = system.process.run(("systemctl", "is-active", "--quiet", action.unit_active), timeout=_QUESTION)
         if asked.code != 0:
             return f"{action.unit_active} is not running"
     return ""
@@ -108,9 +123,9 @@ def _wait_for_lock(path: str, system: System) -> None:
         os.close(descriptor)
 
 
-def _line(action: Command) -> str:
+def _line(argv: tuple[str, ...]) -> str:
     """As a shell would take it; without the password that may stand in the address of a package."""
-    return " ".join(map(_quote, action.argv))
+    return " ".join(map(_quote, argv))
 
 
 def _quote(word: str) -> str:
