@@ -72,6 +72,9 @@ class Route(NamedTuple):
     type: str = ""  # "unicast", "blackhole", "unreachable", "prohibit", "throw", "local"
     source: str = ""  # preferred source address
     mtu: Optional[int] = None
+    congestion_window: Optional[int] = None  # initial, in segments
+    receive_window: Optional[int] = None  # initial and advertised, in segments
+    advertised_mss: Optional[int] = None  # bytes
 
     @property
     def family(self) -> int:
@@ -163,6 +166,9 @@ class Link(NamedTuple):
     mtu: Optional[int] = None
     mac: str = ""  # the address to set
     wake_on_lan: bool = False
+    offloads: tuple[tuple[str, bool], ...] = ()  # of hardware, by the names of systemd.link(5), sorted
+    emit_lldp: Optional[bool] = None  # whether it tells its neighbours who it is
+    infiniband_mode: str = ""  # "datagram", "connected"
     optional: bool = False  # "online" does not wait for it
     activation: str = ""  # "manual": known, but not brought up; "off": kept down
     ignore_carrier: bool = False
@@ -174,6 +180,7 @@ class Link(NamedTuple):
     parameters: tuple[tuple[str, str], ...] = ()  # of a bond, a bridge or a VXLAN, by the kernel's names, sorted
     costs: tuple[tuple[str, int], ...] = ()  # of a bridge: path cost by member
     priorities: tuple[tuple[str, int], ...] = ()  # of a bridge: priority by member
+    port: tuple[tuple[str, bool], ...] = ()  # as a member of a bridge: "hairpin", "learning", "neigh_suppress", sorted
 
     @property
     def has_addressing(self) -> bool:

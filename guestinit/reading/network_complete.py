@@ -8,6 +8,7 @@ from collections.abc import Sequence
 from typing import NamedTuple
 
 from guestinit.model.network import (
+    BRIDGE,
     CONFIGURED,
     EMPTY,
     HARDWARE,
@@ -20,11 +21,11 @@ from guestinit.model.network import (
 )
 from guestinit.model.problem import Position, Problems
 from guestinit.model.value import Given
+from guestinit.reading import network_metrics
 from guestinit.reading import network_values as values
 
 _NOWHERE = Position("")
-
-FIRST_METRIC = 100  # what NetworkManager gives a wired default route; the next link gets 200
+HIGHEST = 8  # MAX_NEST_DEV of linux/netdevice.h
 
 
 class Loose(NamedTuple):
@@ -38,12 +39,13 @@ class Loose(NamedTuple):
 def network(at: Position, links: Sequence[Link], loose: Loose, problems: Problems) -> Network:
     """The finished model."""
     chosen = _without_doubles(links, problems)
+    chosen = _without_circles(chosen, problems)
     chosen = _with_relations(chosen, problems)
     chosen = _attach_routes(chosen, loose.routes, problems)
     chosen = _routes_of_vrfs(chosen)
     _say_double_addresses(chosen, problems)
     chosen = [_check_gateways(link, problems) for link in chosen]
-    chosen = with_metrics(chosen)
+    chosen = network_metrics.with_metrics(chosen, problems)
     chosen = _share_dns(chosen, loose)
     return Network(CONFIGURED if chosen else EMPTY, at, tuple(chosen), unique(loose.dns), unique(loose.search))
 
@@ -71,19 +73,67 @@ def _without_doubles(links: Sequence[Link], problems: Problems) -> list[Link]:
     return list(names.values())
 
 
+def _without_circles(links: list[Link], problems: Problems) -> list[Link]:
+    """Nothing stands on itself, be it a VLAN on a bond that has this VLAN for a member, nor too high."""
+    names = {link.name for link in links}
+    below = {link.name: {member.value for member in link.members} - {link.name} for link in links}
+    above: dict[str, set[str]] = {name: set() for name in names}
+    for link in links:
+        below[link.name] = (below[link.name] | {link.parent}) & names
+        for name in below[link.name]:
+            above[name].add(link.name)
+    order = _in_order(names, below, above)
+    levels: dict[str, int] = {}
+    for name in order:
+        levels[name] = 1 + max((levels[each] for each in below[name]), default=0)
+    circles = names - set(order)
+    circles -= set(_in_order(circles, above, below))  # what only stands on a circle
+    kept = []
+    for link in links:
+        if link.name in circles:
+            message = f"stands on itself: {', '.join(sorted(below[link.name] & circles))}"
+            problems.error(link.at, link.path, message, values.LEFT_OUT)
+        elif levels.get(link.name, 0) > HIGHEST:
+            message = f"{levels[link.name]} interfaces on top of each other; the kernel takes {HIGHEST}"
+            problems.error(link.at, link.path, message, values.LEFT_OUT)
+        else:
+            kept.append(link)
+    return kept
+
+
+def _in_order(names: set[str], needs: dict[str, set[str]], needed: dict[str, set[str]]) -> list[str]:
+    """Each name after all that it needs; what is in a circle, or needs one, is not among them."""
+    missing = {name: len(needs[name] & names) for name in names}
+    found = [name for name, count in missing.items() if not count]
+    for name in found:  # grows
+        for other in needed[name] & names:
+            missing[other] -= 1
+            if not missing[other]:
+                found.append(other)
+    return found
+
+
+def _without_orphans(links: list[Link], problems: Problems) -> list[Link]:
+    """A VLAN or tunnel without its link goes, and with it a VLAN on that VLAN."""
+    names = {link.name for link in links}
+    above: dict[str, list[Link]] = {}
+    for link in links:
+        if link.parent:
+            above.setdefault(link.parent, []).append(link)
+    orphans = [link for link in links if link.parent and link.parent not in names]
+    gone = set()
+    for link in orphans:  # grows
+        message = f"its link '{link.parent}' is not in this document, or was left out"
+        problems.error(link.at, link.path, message, values.LEFT_OUT)
+        gone.add(link.name)
+        orphans += above.get(link.name, [])
+    return [link for link in links if link.name not in gone]
+
+
 def _with_relations(links: list[Link], problems: Problems) -> list[Link]:
     """Members and parents exist; what belongs to a bond or a bridge has no addresses of its own."""
+    links = _without_orphans(links, problems)
     known = {link.name for link in links}
-    while True:  # a VLAN or tunnel without its link goes, and with it a VLAN on that VLAN
-        orphans = {link.name for link in links if link.parent and _is_orphan(link, known)}
-        for link in links:
-            if link.name in orphans:
-                message = f"its link '{link.parent}' is not in this document, or was left out"
-                problems.error(link.at, link.path, message, values.LEFT_OUT)
-        if not orphans:
-            break
-        known -= orphans
-        links = [link for link in links if link.name not in orphans]
     owner: dict[str, Link] = {}
     checked = []
     for link in links:
@@ -100,11 +150,12 @@ def _with_relations(links: list[Link], problems: Problems) -> list[Link]:
                 continue
             problems.error(member.at, link.path, message, "this member is left out", len(member.value))
         checked.append(link._replace(members=tuple(members)))
+    for index, link in enumerate(checked):
+        if link.port and (link.name not in owner or owner[link.name].kind != BRIDGE):
+            names = ", ".join(name for name, _ in link.port)
+            problems.error(link.at, link.path, f"is no member of a bridge, so that it has no {names}", "left out")
+            checked[index] = link._replace(port=())
     return [_as_member(link, owner[link.name], problems) if link.name in owner else link for link in checked]
-
-
-def _is_orphan(link: Link, known: set[str]) -> bool:
-    return link.parent not in known or link.parent == link.name
 
 
 def _as_member(link: Link, master: Link, problems: Problems) -> Link:
@@ -119,13 +170,25 @@ def _as_member(link: Link, master: Link, problems: Problems) -> Link:
 
 
 def _say_double_addresses(links: list[Link], problems: Problems) -> None:
-    seen: dict[str, Link] = {}
+    """One address, or one subnet, on two links. A VRF is a world of its own."""
+    world = {member.value: link.name for link in links if link.kind == VRF for member in link.members}
+    seen: dict[tuple[str, str], Link] = {}
+    subnets: dict[tuple[str, str], Link] = {}
     for link in links:
         for address in link.addresses:
-            other = seen.setdefault(address.ip, link)
+            if _is_link_local6(address.ip):
+                continue  # each link has its own
+            here = world.get(link.name, "")
+            other = seen.setdefault((here, address.ip), link)
             if other is not link:
                 message = f"{address.ip} is an address of '{other.name}' too"
                 problems.warning(address.at, link.path, message, "both get it", len(address.ip))
+            elif not values.is_host(address.prefix, address.family):
+                subnet = str(values.network(str(address)))
+                other = subnets.setdefault((here, subnet), link)
+                if other is not link:
+                    message = f"{subnet} is a subnet of '{other.name}' too"
+                    problems.note(address.at, link.path, message, "answers may leave by either", len(address.ip))
 
 
 # routes
@@ -233,69 +296,6 @@ def _say_outside(link: Link, route: Route, static: list[Address], problems: Prob
 
 def _is_link_local6(text: str) -> bool:
     return text[:3] == "fe8" or text[:3] in ("fe9", "fea", "feb")
-
-
-# metrics
-
-
-class _Exits(NamedTuple):
-    """The ways out of one link in one family."""
-
-    static: int  # default routes whose metric is open
-    leased: bool  # a server or router is asked for one
-    default: bool  # router advertisements that nobody asked for, which the system accepts by itself
-
-
-def with_metrics(links: list[Link]) -> list[Link]:
-    """Where several default routes of a family compete, each link gets a metric in the order of the document.
-
-    Without it, two would differ by accident (who came first), and equal IPv6 ones would be used in turn. Metrics that
-    the document gives stay.
-    """
-    for family in (4, 6):
-        exits = [_exits(link, family) for link in links]
-        asked = sum(each.static + each.leased for each in exits)
-        # A static IPv6 default competes with advertisements that nobody asked for, too.
-        count_default = any(each.static for each in exits)
-        if asked + (sum(each.default for each in exits) if count_default else 0) < 2:
-            continue
-        taken = {route.metric for link in links for route in link.routes if route.family == family and route.is_default}
-        metric = FIRST_METRIC
-        for index, each in enumerate(exits):
-            if each.static or each.leased or (each.default and count_default):
-                links[index] = _with_metric(links[index], family, metric, each, taken)
-                metric += FIRST_METRIC
-    return links
-
-
-def _exits(link: Link, family: int) -> _Exits:
-    static = sum(route.family == family and route.is_default and route.metric is None for route in link.routes)
-    if family == 4:
-        return _Exits(static, link.dhcp4 is not None and link.dhcp4.use_routes is not False, False)
-    leased = link.accept_ra is True or (link.dhcp6 is not None and link.accept_ra is not False)
-    local = link.link_local is None or 6 in link.link_local
-    return _Exits(static, leased, link.accept_ra is None and not leased and local and link.kind != LOOPBACK)
-
-
-def _with_metric(link: Link, family: int, metric: int, exits: _Exits, taken: set[int | None]) -> Link:
-    routes = []
-    for route in link.routes:
-        if route.family == family and route.is_default and route.metric is None:
-            while metric in taken:
-                metric += 1
-            taken.add(metric)
-            route = route._replace(metric=metric)
-        routes.append(route)
-    link = link._replace(routes=tuple(routes))
-    while metric in taken:
-        metric += 1
-    if family == 4 and exits.leased and link.dhcp4 is not None and link.dhcp4.route_metric is None:
-        taken.add(metric)
-        return link._replace(dhcp4=link.dhcp4._replace(route_metric=metric))
-    if family == 6 and (exits.leased or exits.default) and link.ra_metric is None:
-        taken.add(metric)
-        return link._replace(ra_metric=metric)
-    return link
 
 
 # name servers

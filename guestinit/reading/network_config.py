@@ -42,7 +42,7 @@ def read(value: Value | None, problems: Problems, input_format: str = "") -> Net
         return None
     from guestinit.reading import network_openstack  # delayed: an empty document needs none of this
 
-    if input_format == "openstack" or (not input_format and network_openstack.is_openstack(value)):
+    if input_format in ("", "openstack") and network_openstack.is_openstack(value, bool(input_format)):
         return _of(OPENSTACK, network_openstack.read(value, problems))
     inner = value.get("network")
     if inner is not None:

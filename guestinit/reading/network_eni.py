@@ -29,7 +29,7 @@ _METHODS = {
 _OF_SUBNET = {
     "address": "address", "netmask": "netmask", "gateway": "gateway", "metric": "metric",
     "dns-nameservers": "dns_nameservers", "dns-nameserver": "dns_nameservers", "dns-search": "dns_search",
-    "dns-domain": "dns_search",
+    "dns-domain": "dns_search", "pointopoint": "pointopoint",
 }  # fmt: skip
 _COMMANDS = ("up", "pre-up", "post-up", "down", "pre-down", "post-down")
 _NOTHING = ("broadcast", "network", "scope", "autoconf", "dad-attempts", "dad-interval", "description")
@@ -159,8 +159,9 @@ def _item(interface: _Interface, automatic: set[str], members: list[Value], prob
         pairs.append(("bond_interfaces", Value(LIST, at, items=tuple(unique.values()))))
     elif below is not None or (dot and tag.isdecimal()):
         kind = VLAN
-        number = tag if dot and tag.isdecimal() else "".join(each for each in interface.name if each.isdecimal())
-        pairs += [("vlan_link", below or _word(base, at)), ("vlan_id", _word(number, at))]
+        by_name = tag if dot and tag.isdecimal() else "".join(each for each in interface.name if each.isdecimal())
+        number = own.pop("vlan-id", None) or _word(by_name, at)
+        pairs += [("vlan_link", below or _word(base, at)), ("vlan_id", number)]
     pairs.insert(0, ("type", _word(kind, at)))
     parameters = {key: own.pop(key) for key in list(own) if kind in (BOND, BRIDGE) and key.startswith(f"{kind}-")}
     if parameters:

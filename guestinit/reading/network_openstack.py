@@ -26,12 +26,18 @@ _TYPES = {
     "ipv6_dhcpv6-stateless": ("ipv6_dhcpv6-stateless", True),
     "ipv6_slaac": ("ipv6_slaac", True),
 }
+# Apart from bonds and VLANs only the hypervisor can tell them apart.
+_LINK_TYPES = frozenset((
+    "phy", "vif", "ovs", "bridge", "tap", "dvs", "hw_veb", "hyperv", "vhostuser", "ethernet", "bgpovs", "cascading",
+    "macvtap", "vrouter", "other", BOND, VLAN,
+))  # fmt: skip
 
 
-def is_openstack(value: Value) -> bool:
-    """Whether a mapping is this format: KubeVirt hands over netplan under the same name."""
+def is_openstack(value: Value, expected: bool = False) -> bool:
+    """Whether a mapping is this format: KubeVirt hands over netplan where it is `expected`."""
     given = {key.text for key, _ in value.pairs}
-    return bool(given & {"links", "networks", "services"}) and not given & {"version", "ethernets", "config", "network"}
+    is_other = bool(given & {"version", "ethernets", "config", "network"})
+    return not is_other and (expected or bool(given & {"links", "networks", "services"}))
 
 
 def read(value: Value, problems: Problems) -> Network | None:
@@ -46,7 +52,7 @@ def read(value: Value, problems: Problems) -> Network | None:
     fixed: dict[str, bool] = {}  # by link: only fixed IPv6 addresses, so that no router is listened to
     for index, network in enumerate(networks):
         link_id, path = _text(network, "link"), f"networks.{index}"
-        if link_id not in links_by_id:
+        if not link_id or link_id not in links_by_id:
             problems.error(network.at, path, f"no link '{link_id[:40]}' in this document", "this network is left out")
             continue
         kind = _text(network, "type")
@@ -75,6 +81,11 @@ def read(value: Value, problems: Problems) -> Network | None:
         for service in services
         if _text(service, "type") == "dns"
     ]
+    for service in services:
+        if _text(service, "type") != "dns":
+            problems.note(
+                service.at, "services", f"a service of the type '{_text(service, 'type')[:40]}'", "not set up"
+            )
     said = Problems()
     items = Value(LIST, value.at, items=tuple(config))
     version1 = _mapping(value, (("version", _word("1", value.at)), ("config", items)))
@@ -125,6 +136,9 @@ def _link(link: Value, names: dict[str, str], problems: Problems) -> Value | Non
         problems.error(link.at, "links", "a link needs an id", "left out")
         return None
     at = link.at
+    if _text(link, "type") not in _LINK_TYPES:
+        message = f"unknown type '{_text(link, 'type')[:40]}'"
+        problems.note(at, f"links.{id_[:40]}", message, "taken as a plain NIC, which is what most types are")
     pairs: list[tuple[str, Value | None]] = [
         ("type", _word(kind, at)),
         ("name", _word(names[id_], at)),

@@ -42,7 +42,7 @@ _BRIDGE = {
     "forward_delay": ("fd",),
     "hello_time": ("hello",),
     "max_age": ("maxage",),
-    "ageing_time": ("ageing",),
+    "ageing_time": ("ageing", "aging-time"),
     "priority": ("bridgeprio",),
 }
 # Read without effect: interfaces(5) keys for its own waiting, and what is the kernel's only way today.
@@ -71,6 +71,12 @@ _ONLY_IN = {
     "arp_all_targets": _BY_ARP,
 }
 _FLAGS = ("all_slaves_active", "stp")
+# Times may have a unit. These are the kernel's, as microseconds.
+_TIMES = {
+    **dict.fromkeys(("miimon", "updelay", "downdelay", "arp_interval"), 1000),
+    **dict.fromkeys(("lp_interval", "forward_delay", "hello_time", "max_age", "ageing_time"), 1000000),
+}
+_UNITS = {"us": 1, "ms": 1000, "s": 1000000, "sec": 1000000, "m": 60000000, "min": 60000000}
 
 Pairs = tuple[tuple[str, str], ...]
 Numbers = tuple[tuple[str, int], ...]
@@ -139,6 +145,8 @@ def _parameter(name: str, value: Value, path: str, problems: Problems) -> str:
     if name in _FLAGS:
         text = {"true": "1", "yes": "1", "on": "1", "false": "0", "no": "0", "off": "0"}.get(text, text)
     choice = _NUMBERED.get(name, ())
+    if name in _TIMES:
+        text = _time(text, _TIMES[name])
     if text.isascii() and text.isdecimal() and choice:
         text = choice[int(text)] if len(text) < 3 and int(text) < len(choice) else "?"
     wrong = (
@@ -154,6 +162,16 @@ def _parameter(name: str, value: Value, path: str, problems: Problems) -> str:
         problems.error(value.at, path, f"expected {expected}, got {describe_text(given)}", "left out", len(value.text))
         return ""
     return text
+
+
+def _time(text: str, unit: int) -> str:
+    """`1s` or `100 ms` in this unit of microseconds; anything else as it is."""
+    digits = text.rstrip("abcdefghijklmnopqrstuvwxyz").rstrip(",")
+    length = _UNITS.get(text[len(digits) :].lstrip(","))
+    if length is None or not (digits.isascii() and digits.isdecimal()) or len(digits) > 10:
+        return text
+    whole, rest = divmod(int(digits) * length, unit)
+    return text if rest else str(whole)
 
 
 def _numbers_by_member(value: Value, path: str, problems: Problems) -> Numbers:

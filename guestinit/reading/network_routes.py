@@ -33,9 +33,9 @@ V2_KEYS = (
     Key("type", "text", "unicast, blackhole, unreachable, prohibit, throw or local"),
     Key("from", "address", "the preferred source address"),
     Key("mtu", "number", "largest packet, in bytes"),
-    Key("congestion-window", "number", "not set by guestinit", ignored=True),
-    Key("advertised-receive-window", "number", "not set by guestinit", ignored=True),
-    Key("advertised-mss", "number", "not set by guestinit", ignored=True),
+    Key("congestion-window", "number", "segments that may be sent at first"),
+    Key("advertised-receive-window", "number", "segments that may be received at first"),
+    Key("advertised-mss", "number", "largest segment that the other side is told, in bytes"),
 )
 RULE_KEYS = (
     Key("from", "CIDR", "the source"),
@@ -94,10 +94,16 @@ def read_v2(fields: Fields) -> Route | None:
     if found is None or (gateway is not None and not _same_family(fields, gateway, via, found)):
         return None
     scope, kind = values.choice(fields, "scope", _SCOPES), values.choice(fields, "type", _TYPES)
+    for name, word in (("scope", scope), ("type", kind)):
+        if not word and fields.raw(name) is not None:
+            fields.problems.error(fields.at, fields.path, f"its {name} cannot be used", _LEFT_OUT)
+            return None
     if not via and not scope and kind in ("", "unicast") and found in ("0.0.0.0/0", "::/0"):
         fields.problems.error(fields.at, fields.path, "a default route needs 'via', or 'scope: link'", _LEFT_OUT)
         return None
     metric, mtu = fields.number("metric", 0, _MOST), fields.number("mtu", 68, _MOST)
+    names = ("congestion-window", "advertised-receive-window", "advertised-mss")
+    tcp = [fields.number(name, 1, 2**16 - 1) for name in names]
     table, on_link = fields.number("table", 1, _MOST), fields.flag("on-link")
     source = fields.text("from")
     if source is not None and values.ip(source.value) is None:
@@ -114,6 +120,7 @@ def read_v2(fields: Fields) -> Route | None:
         kind,
         str(values.ip(source.value)) if source else "",
         mtu.value if mtu else None,
+        *(each.value if each else None for each in tcp),
     )
 
 

@@ -24,7 +24,7 @@ from guestinit.model.network import (
     Route,
 )
 from guestinit.model.problem import Problems
-from guestinit.model.value import LIST, MAP, Given, Value
+from guestinit.model.value import LIST, MAP, SCALAR, Given, Value
 from guestinit.reading import network_complete as complete
 from guestinit.reading import network_parameters, network_routes
 from guestinit.reading import network_values as values
@@ -81,6 +81,7 @@ _SUBNET_KEYS = (
     Key("routes", "list", "routes through this interface"),
     Key("control", "text", "auto, or manual: not brought up by itself"),
     Key("mtu", "number", "largest packet, in bytes"),
+    Key("pointopoint", "address", "of the other end, which is reached on the link"),
     Key("broadcast", "address", "follows from the netmask", ignored=True),
     Key("scope", "text", "follows from the address", ignored=True),
     Key("network", "address", "follows from the address and the netmask", ignored=True),
@@ -266,6 +267,8 @@ def _with_subnet(link: Link, fields: Fields) -> Link:
     control, mtu = fields.text("control"), fields.number("mtu", 68, 2**31 - 1)
     if control is not None and control.value == "manual":
         link = link._replace(activation="manual")
+    elif control is not None and control.value not in ("auto", "hotplug"):
+        fields.wrong("control", Value(SCALAR, control.at, control.value), "auto or manual")
     if mtu is not None and link.mtu is None:
         link = link._replace(mtu=mtu.value)
     return link._replace(
@@ -299,6 +302,13 @@ def _routes(fields: Fields, metric: int | None) -> tuple[Route, ...]:
         via = values.gateway(Given(given.value, given.at), fields.path_of("gateway"), fields.problems)
         if via is not None:
             found.append(Route("::/0" if ":" in via else "0.0.0.0/0", given.at, via, metric))
+    peer = fields.text("pointopoint")
+    if peer is not None and peer.value.strip():
+        to = values.network(peer.value) if values.ip(peer.value) else None
+        if to is None:
+            fields.wrong("pointopoint", Value(SCALAR, peer.at, peer.value), "an address")
+        else:
+            found.append(Route(to, peer.at))
     for index, item in enumerate(fields.items("routes") or ()):
         where = f"{fields.path}.routes.{index}"
         if item.kind != MAP:

@@ -12,6 +12,7 @@ from guestinit.model.network import (
     BRIDGE,
     DISABLED,
     DUMMY,
+    INFINIBAND,
     PHYSICAL,
     TUNNEL,
     VLAN,
@@ -44,7 +45,22 @@ TOP_KEYS = (
     *(Key(name, "mapping", "not supported") for name in UNSUPPORTED_SECTIONS),
     Key("openvswitch", "mapping", "guestinit sets up no Open vSwitch", ignored=True),
 )
-_UNSUPPORTED = ("auth", "emit-lldp", "embedded-switch-mode", "virtual-function-count", "infiniband-mode")
+_UNSUPPORTED = ("auth", "ra-overrides", "openvswitch")
+_UNSUPPORTED_OF_HARDWARE = (
+    "link", "virtual-function-count", "embedded-switch-mode", "delay-virtual-functions-rebind",
+)  # fmt: skip
+# By netplan's name, the one of systemd.link(5).
+_OFFLOADS = {
+    "receive-checksum-offload": "ReceiveChecksumOffload",
+    "transmit-checksum-offload": "TransmitChecksumOffload",
+    "tcp-segmentation-offload": "TCPSegmentationOffload",
+    "tcp6-segmentation-offload": "TCP6SegmentationOffload",
+    "generic-segmentation-offload": "GenericSegmentationOffload",
+    "generic-receive-offload": "GenericReceiveOffload",
+    "large-receive-offload": "LargeReceiveOffload",
+}
+# As a member of a bridge: by netplan's name, the kernel's.
+_PORT = {"hairpin": "hairpin", "port-mac-learning": "learning", "neigh-suppress": "neigh_suppress"}
 _COMMON_KEYS = (
     Key("dhcp4", "true or false", "whether an IPv4 lease is asked for"),
     Key("dhcp6", "true or false", "whether an IPv6 lease is asked for"),
@@ -72,7 +88,10 @@ _COMMON_KEYS = (
     Key("critical", "true or false", "guestinit never takes addresses away at shutdown", ignored=True),
     Key("renderer", "text", "guestinit takes the renderer that the image uses", ignored=True),
     Key("networkmanager", "mapping", "for one renderer only", ignored=True),
-    Key("openvswitch", "mapping", "guestinit sets up no Open vSwitch", ignored=True),
+    Key("emit-lldp", "true or false", "whether it tells its neighbours who it is"),
+    Key("hairpin", "true or false", "whether a bridge may send back by the member that it came from"),
+    Key("port-mac-learning", "true or false", "whether a bridge learns MACs behind this member"),
+    Key("neigh-suppress", "true or false", "whether a bridge keeps ARP and neighbour discovery from this member"),
     *(Key(name, "anything", "not supported") for name in _UNSUPPORTED),
 )
 _OWN_KEYS = {
@@ -80,6 +99,9 @@ _OWN_KEYS = {
         Key("match", "mapping", "which hardware is meant; without it the name is the kernel's"),
         Key("set-name", "text", "the kernel's name from the next boot on"),
         Key("wakeonlan", "true or false", "whether a magic packet wakes the machine"),
+        Key("infiniband-mode", "text", "datagram or connected; makes it an InfiniBand interface"),
+        *(Key(name, "true or false", "whether the hardware does this") for name in _OFFLOADS),
+        *(Key(name, "anything", "not supported") for name in _UNSUPPORTED_OF_HARDWARE),
     ),
     BOND: (Key("interfaces", "list of text", "the members"), Key("parameters", "mapping", "of the bond")),
     BRIDGE: (Key("interfaces", "list of text", "the members"), Key("parameters", "mapping", "of the bridge")),
@@ -144,7 +166,7 @@ def _link(kind: str, key: Value, value: Value, path: str, problems: Problems) ->
         raise values.Unusable
     fields = Fields(value, path, (*_COMMON_KEYS, *_OWN_KEYS[kind]), problems)
     link = Link(kind, name, key.at, path)
-    for unsupported in _UNSUPPORTED:
+    for unsupported in (*_UNSUPPORTED, *(_UNSUPPORTED_OF_HARDWARE if kind == PHYSICAL else ())):
         if fields.raw(unsupported) is not None:
             problems.error(fields.key_at(unsupported), fields.path_of(unsupported), "not supported", "left out")
     link = _hardware(link, fields) if kind == PHYSICAL else _virtual(link, fields)
@@ -184,7 +206,18 @@ def _hardware(link: Link, fields: Fields) -> Link:
         elif given.value != link.match.exact_name:
             hint = "the name stays; write match.macaddress"
             problems.error(given.at, fields.path_of("set-name"), "needs a match by MAC or driver", hint)
-    return link._replace(wake_on_lan=bool(wake and wake.value))
+    mode = values.choice(fields, "infiniband-mode", ("datagram", "connected"))
+    return link._replace(
+        kind=INFINIBAND if mode else link.kind,
+        infiniband_mode=mode,
+        wake_on_lan=bool(wake and wake.value),
+        offloads=_flags(fields, _OFFLOADS),
+    )
+
+
+def _flags(fields: Fields, names: dict[str, str]) -> tuple[tuple[str, bool], ...]:
+    given = ((theirs, fields.flag(name)) for name, theirs in names.items())
+    return tuple(sorted((theirs, flag.value) for theirs, flag in given if flag is not None))
 
 
 def _globs(match: Fields, name: str) -> tuple[str, ...]:
@@ -228,14 +261,14 @@ def _details(link: Link, fields: Fields) -> Link:
     """What is left: sizes, IPv6 details, when it is brought up."""
     mtu, mtu6 = fields.number("mtu", 68, 2**31 - 1), fields.number("ipv6-mtu", 1280, 2**31 - 1)
     privacy, optional = fields.flag("ipv6-privacy"), fields.flag("optional")
-    carrier = fields.flag("ignore-carrier")
+    carrier, lldp = fields.flag("ignore-carrier"), fields.flag("emit-lldp")
     token = fields.text("ipv6-address-token")
     parsed = values.ip(token.value) if token is not None else None
     if token is not None and (parsed is None or parsed.version != 6):
         fields.wrong("ipv6-address-token", Value(SCALAR, token.at, token.value), "an address like ::1")
         parsed = None
     return link._replace(
-        mac=values.mac(fields, "macaddress"),
+        mac=_mac_to_set(fields),
         mtu=mtu.value if mtu else None,
         ipv6_mtu=mtu6.value if mtu6 else None,
         ipv6_privacy=privacy.value if privacy else None,
@@ -244,4 +277,17 @@ def _details(link: Link, fields: Fields) -> Link:
         optional=bool(optional and optional.value),
         ignore_carrier=bool(carrier and carrier.value),
         activation=values.choice(fields, "activation-mode", ("manual", "off")),
+        emit_lldp=lldp.value if lldp else None,
+        port=_flags(fields, _PORT),
     )
+
+
+def _mac_to_set(fields: Fields) -> str:
+    """netplan also knows words, for NetworkManager only; the NIC is none the worse without."""
+    given = fields.text("macaddress")
+    if given is not None and given.value in ("permanent", "preserve", "random", "stable", "stable-ssid"):
+        path, message = fields.path_of("macaddress"), f"'{given.value}' is not supported"
+        hint = "the MAC of the hardware stays" if given.value in ("permanent", "preserve") else "left out"
+        fields.problems.error(given.at, path, message, hint, len(given.value))
+        return ""
+    return values.mac(fields, "macaddress")

@@ -173,10 +173,25 @@ def address(given: Given[str], mask: Given[str] | None, path: str, problems: Pro
             message = f"the netmask says /{beside}, the address /{prefix}"
             problems.warning(mask.at, path, message, "the one in the address is taken", len(mask.value))
         prefix = beside if prefix is None else prefix
-    if prefix is None:
+    if not prefix:  # with /0 the whole world would be on the link
+        message = "no netmask" if prefix is None else "/0 is no subnet"
         prefix = 24 if family == 4 else 64
-        problems.warning(given.at, path, "no netmask", f"taken as /{prefix}; write {found}/{prefix}", len(given.value))
+        problems.warning(given.at, path, message, f"taken as /{prefix}; write {found}/{prefix}", len(given.value))
+    _say_reserved(found, prefix, given, path, problems)
     return Address(str(found), prefix, given.at)
+
+
+def _say_reserved(
+    found: IPv4Address | IPv6Address, prefix: int, given: Given[str], path: str, problems: Problems
+) -> None:
+    """The first address of a subnet means the subnet itself, and IPv4's last one all of its machines."""
+    bits = found.max_prefixlen - prefix
+    host = int(found) & ((1 << bits) - 1)
+    if bits < 2 or (host and (found.version == 6 or host != (1 << bits) - 1)):
+        return
+    what = "broadcast" if host else "network"
+    message = f"{found}/{prefix} is the {what} address of its subnet"
+    problems.warning(given.at, path, message, "it is set all the same", len(given.value))
 
 
 def _prefix(given: Given[str], text: str, family: int, path: str, problems: Problems) -> int:

@@ -112,12 +112,12 @@ def hardware_type(link: Link) -> str:
 
 
 def link_file(link: Link, file_id: str, wake_on_lan: bool) -> Rendered | None:
-    """The .link file of this hardware, if it needs one: for its name, and for wake-on-LAN with networkd.
+    """The .link file of this hardware, if it needs one: for its name and offloads, and for wake-on-LAN with networkd.
 
     udev applies it when a NIC appears, so at later boots; for this one, `Rename` does it (model/action.py).
     """
     wake_on_lan = wake_on_lan and link.wake_on_lan
-    if not link.set_name and not wake_on_lan:
+    if not link.set_name and not wake_on_lan and not link.offloads:
         return None
     match, section = Section("Match"), Section("Link")
     match.set("MACAddress", link.match.mac)
@@ -132,5 +132,7 @@ def link_file(link: Link, file_id: str, wake_on_lan: bool) -> Rendered | None:
     section.set("AlternativeNamesPolicy", "database onboard slot path")
     section.set("MACAddressPolicy", "persistent")
     section.set("WakeOnLan", "magic" if wake_on_lan else None)
+    for name, is_on in link.offloads:
+        section.set(name, is_on)
     path = f"/etc/systemd/network/10-guestinit-{file_id}.link"
     return Rendered(path, text((match, section)), 0o644, link.at, link.name)

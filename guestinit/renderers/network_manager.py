@@ -115,13 +115,15 @@ def _reapply(device: str, uuid: str) -> Gentler:
 
 def _content(link: Link, master: Link | None, kernel_names: dict[str, str], problems: Problems) -> bytes:
     """One keyfile."""
+    if link.emit_lldp:
+        problems.error(link.at, link.path, "NetworkManager sends no LLDP", "left out")
     is_port = master is not None and master.kind in (BOND, BRIDGE)
     return text((
         _connection(link, master),
         _match(link),
         _hardware(link),
         *_virtual(link, kernel_names, problems),
-        _port(link, master) if master is not None and master.kind == BRIDGE else None,
+        _port(link, master, problems) if master is not None and master.kind == BRIDGE else None,
         None if is_port else _ip(link, 4, problems),
         None if is_port else _ip(link, 6, problems),
     ))  # fmt: skip
@@ -165,7 +167,7 @@ def _hardware(link: Link) -> Section:
     if link.kind in HARDWARE:
         section.set("mac-address", link.match.mac.upper())
     if infiniband:
-        section.set("transport-mode", "datagram")
+        section.set("transport-mode", link.infiniband_mode or "datagram")
     elif link.kind != LOOPBACK:
         section.set("cloned-mac-address", link.mac.upper())
         section.set("wake-on-lan", MAGIC_PACKET if link.wake_on_lan else None)
@@ -199,16 +201,22 @@ def _virtual(link: Link, kernel_names: dict[str, str], problems: Problems) -> li
         section = Section("bridge", "true", "false")
         for name in ("forward_delay", "hello_time", "max_age", "ageing_time", "priority"):
             section.set(name.replace("_", "-"), parameters.get(name))
-        if "stp" in parameters:
-            section.set("stp", parameters["stp"] == "1")
+        # NetworkManager's own default is yes, which keeps a new bridge silent for half a minute; the kernel's is no.
+        section.set("stp", parameters.get("stp") == "1")
         return [section]
     return []
 
 
-def _port(link: Link, bridge: Link) -> Section:
-    section = Section("bridge-port")
+def _port(link: Link, bridge: Link, problems: Problems) -> Section:
+    section = Section("bridge-port", "true", "false")
     section.set("path-cost", dict(bridge.costs).get(link.name))
     section.set("priority", dict(bridge.priorities).get(link.name))
+    for name, is_on in link.port:
+        if name == "hairpin":
+            section.set("hairpin-mode", is_on)
+        else:
+            message = f"NetworkManager has no setting '{name}' for the port of a bridge"
+            problems.error(link.at, link.path, message, "the kernel's default is used")
     return section
 
 
@@ -309,6 +317,11 @@ def _routes(found: Section, routes: list[Route]) -> None:
             options.append(f"src={route.source}")
         if route.mtu is not None:
             options.append(f"mtu={route.mtu}")
+        for name, value in (
+            ("initcwnd", route.congestion_window), ("initrwnd", route.receive_window), ("advmss", route.advertised_mss),
+        ):  # fmt: skip
+            if value is not None:
+                options.append(f"{name}={value}")
         if route.scope and route.family == 4:
             options.append(f"scope={ {'global': 0, 'link': 253, 'host': 254}[route.scope] }")
         found.set(f"route{number}_options", ",".join(options))
@@ -322,10 +335,10 @@ def _rule(rule: Rule, family: int) -> str:
         parts.append(f"from {rule.source or anywhere}")
     if rule.to:
         parts.append(f"to {rule.to}")
-    if rule.mark is not None:
-        parts.append(f"fwmark {rule.mark:#x}")
     if rule.tos is not None:
         parts.append(f"tos {rule.tos:#x}")
+    if rule.mark is not None:
+        parts.append(f"fwmark {rule.mark:#x}")
     parts.append(f"table {rule.table}")
     return " ".join(parts)
 

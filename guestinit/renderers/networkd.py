@@ -67,6 +67,7 @@ _BRIDGE = (
 )
 # Before version 257 it changes nothing that it has made, and later not the mode of a bond or the number of a VLAN.
 _PARTLY = "the interface is there already: what systemd-networkd does not change in it counts from the next boot"
+_PORT = {"hairpin": "HairPin", "learning": "Learning", "neigh_suppress": "NeighborSuppression"}
 _FLAGS = ("stp", "all_slaves_active")
 
 
@@ -121,6 +122,10 @@ def _resolved(network: Network) -> tuple[Rendered, ...]:
 
 def _content(link: Link, master: Link | None, above: list[tuple[str, str]], problems: Problems) -> bytes:
     """One .network file."""
+    if link.infiniband_mode:
+        # The manual knows a section [IPoIB]; the program, at least until 252, does not.
+        message = f"systemd-networkd does not set the InfiniBand mode '{link.infiniband_mode}'"
+        problems.error(link.at, link.path, message, "the kernel's default stays")
     settings = Section("Network")
     settings.set("DHCP", _dhcp_families(link))
     settings.set("LinkLocalAddressing", _link_local(link))
@@ -129,6 +134,7 @@ def _content(link: Link, master: Link | None, above: list[tuple[str, str]], prob
     settings.set("IPv6MTUBytes", link.ipv6_mtu)
     settings.set("IPv6LinkLocalAddressGenerationMode", link.ipv6_generation)
     settings.set("ConfigureWithoutCarrier", link.ignore_carrier or None)
+    settings.set("EmitLLDP", link.emit_lldp)
     plain = [address for address in link.addresses if not address.label and not address.deprecated]
     settings.set_all("Address", [str(address) for address in plain])
     settings.set_all("DNS", [given.value for given in link.dns])
@@ -222,6 +228,9 @@ def _route(route: Route) -> Section:
     section.set("Type", route.type)
     section.set("PreferredSource", route.source)
     section.set("MTUBytes", route.mtu)
+    section.set("InitialCongestionWindow", route.congestion_window)
+    section.set("InitialAdvertisedReceiveWindow", route.receive_window)
+    section.set("TCPAdvertisedMaximumSegmentSize", route.advertised_mss)
     return section
 
 
@@ -300,6 +309,10 @@ def _port(link: Link, bridge: Link) -> Section:
     section = Section("Bridge")
     section.set("Cost", dict(bridge.costs).get(link.name))
     section.set("Priority", dict(bridge.priorities).get(link.name))
+    for name, is_on in link.port:
+        section.set(
+            {"hairpin": "HairPin", "learning": "Learning", "neigh_suppress": "NeighborSuppression"}[name], is_on
+        )
     return section
 
 

@@ -72,6 +72,7 @@ class _Machine:
         self.owners = masters(network)
         self.ids = file_ids(network)
         self.problems = problems
+        self.ports = {link.name: link.port for link in network.links}
 
     def kernel_names(self, name: str, asking: Link) -> list[str]:
         """What the kernel calls the interfaces of another link, that this one is made with."""
@@ -250,6 +251,8 @@ def _prepare(link: Link, first: _Stanza, machine: _Machine) -> None:
             first.add("mtu", link.mtu)
         else:
             first.add("pre-up", f"ip link set dev $IFACE mtu {link.mtu}")
+    if link.infiniband_mode:
+        first.add("pre-up", f"echo {link.infiniband_mode} >/sys/class/net/$IFACE/mode || true")
     first.add("pre-up", *_settings6(link))
 
 
@@ -258,7 +261,8 @@ def _join_members(link: Link, first: _Stanza, machine: _Machine) -> None:
     for member in link.members:
         for name in machine.kernel_names(member.value, link):
             first.add("pre-up", *commands.join(link, name))
-            first.add("pre-up", *commands.port(name, costs.get(member.value), priorities.get(member.value)))
+            cost, priority = costs.get(member.value), priorities.get(member.value)
+            first.add("pre-up", *commands.port(name, cost, priority, machine.ports[member.value]))
     primary = dict(link.parameters).get("primary", "")
     for name in machine.kernel_names(primary, link)[:1] if link.kind == BOND and primary else ():
         first.add("pre-up", commands.primary(name))
@@ -314,7 +318,8 @@ def _routes(link: Link, stanzas: list[_Stanza], machine: _Machine) -> None:
 def _is_gateway(route: Route) -> bool:
     """Whether the option `gateway` says all of it. (It always asks for the gateway on the link.)"""
     same_family = (":" in route.via) == (route.family == 6)
-    return route.is_default and bool(route.via) and same_family and not (route.source or route.scope or route.mtu)
+    more = (route.source, route.scope, route.mtu, route.congestion_window, route.receive_window, route.advertised_mss)
+    return route.is_default and bool(route.via) and same_family and not any(more)
 
 
 # what there is no way to say
@@ -324,6 +329,8 @@ def _say_inexpressible(link: Link, problems: Problems) -> None:
     if link.link_local and 4 in link.link_local:
         message = "ifupdown gives no IPv4 link-local address without avahi-autoipd"
         problems.error(link.at, link.path, message, "the interface comes up without")
+    if link.emit_lldp:
+        problems.error(link.at, link.path, "ifupdown sends no LLDP", "left out")
     if link.optional and link.dhcp4:
         message = "ifupdown waits for every lease"
         problems.note(link.at, link.path, message, "if there is no server, it goes on after a minute")

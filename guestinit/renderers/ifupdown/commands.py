@@ -6,6 +6,8 @@ vlan and procps may be absent. `$IFACE` is the kernel's name of the interface, w
 
 from __future__ import annotations
 
+from collections.abc import Iterable
+
 from guestinit.model.network import BOND, BRIDGE, MAIN_TABLE, VLAN, VRF, Address, Link, Route, Rule
 from guestinit.model.shell import quoted
 
@@ -92,9 +94,10 @@ def join(link: Link, member: str) -> list[str]:
     return [f"ip link set dev {member} up master $IFACE{_GO_ON}"]
 
 
-def port(member: str, cost: int | None, priority: int | None) -> list[str]:
-    """Path cost and priority of a port."""
+def port(member: str, cost: int | None, priority: int | None, flags: Iterable[tuple[str, bool]]) -> list[str]:
+    """Path cost, priority and flags of a port."""
     words = ([f"cost {cost}"] if cost is not None else []) + ([f"priority {priority}"] if priority is not None else [])
+    words += [f"{name} {'on' if is_on else 'off'}" for name, is_on in flags]
     return [f"ip link set dev {member} type bridge_slave {' '.join(words)}{_GO_ON}"] if words else []
 
 
@@ -142,6 +145,11 @@ def route(each: Route, table: int | None) -> tuple[str, str]:
         words.append(f"src {each.source}")
     if each.mtu is not None:
         words.append(f"mtu {each.mtu}")
+    for name, value in (
+        ("initcwnd", each.congestion_window), ("initrwnd", each.receive_window), ("advmss", each.advertised_mss),
+    ):  # fmt: skip
+        if value is not None:
+            words.append(f"{name} {value}")
     return f"{ip} replace {' '.join(words)}{_GO_ON}", ""
 
 
