@@ -61,7 +61,7 @@ class Facts(NamedTuple):
     distro: Distro
     identity: Identity
     live: bool  # the running system; False: another root, offline
-    renderer: str  # which network stack this image uses: "networkd", "network-manager"
+    renderer: str  # which network stack this image uses: a name in model.network.RENDERERS, or another
     nics: tuple[Nic, ...] = ()
     users: tuple[str, ...] = ()  # names in /etc/passwd
     groups: tuple[str, ...] = ()  # names in /etc/group
@@ -74,6 +74,8 @@ class Facts(NamedTuple):
     architecture: str = ""
     options: tuple[tuple[str, str], ...] = ()  # from guestinit.yaml, "network.renderer" -> "networkd"
     resolver: str = ""  # what /etc/resolv.conf is: "file", or a link to "resolved", "network-manager", "resolvconf"
+    netplan_backend: str = ""  # who is behind netplan, as its files have it: "networkd", "network-manager"
+    networkd_starts: bool = False  # systemd-networkd is enabled, or a generator of this boot has it started
     network_files: tuple[tuple[str, str], ...] = ()  # the image's own network configuration: path and text, no secrets
 
     def option(self, name: str, default: str = "") -> str:
@@ -103,6 +105,9 @@ ASKED = (
     "/usr/bin/localedef",
     "/usr/bin/nmcli",
     "/usr/bin/networkctl",
+    "/usr/libexec/netplan/generate",
+    "/usr/lib/netplan/generate",
+    "/lib/netplan/generate",
     "/usr/bin/sudo",
     "/usr/bin/visudo",
     "/usr/sbin/visudo",

@@ -38,7 +38,8 @@ ENI = "eni"
 MAIN_TABLE = 254
 
 # The network managers that files are written for.
-RENDERERS = ("networkd", "network-manager", "ifupdown")
+RENDERERS = ("networkd", "network-manager", "netplan", "ifupdown")
+NETPLAN_FILE = "/etc/netplan/50-cloud-init.yaml"  # where tools look for it, and cloud-init's would be read as well
 
 
 class Address(NamedTuple):

@@ -14,7 +14,7 @@ from guestinit.model.accounts import Accounts
 from guestinit.model.action import CONVERGE, EVERY_BOOT, Absence, Because, File, Lines, Link, Rename, Step
 from guestinit.model.facts import Facts
 from guestinit.model.fields import Fields, Key
-from guestinit.model.network import DISABLED, EMPTY, HARDWARE, RENDERERS, Network, Rendered
+from guestinit.model.network import DISABLED, EMPTY, HARDWARE, NETPLAN_FILE, RENDERERS, Network, Rendered
 from guestinit.model.problem import Problem, Problems
 from guestinit.model.seed import MetaData
 
@@ -150,7 +150,8 @@ def _remove_stale(files: tuple[Rendered, ...], facts: Facts, because: Because) -
     wanted = {each.path: f"file:{each.path}" for each in files}
     needs = tuple(wanted.values())
     for path in facts.written:
-        if path not in wanted and path.rpartition("/")[2].startswith(_OURS):
+        is_ours = path == NETPLAN_FILE or path.rpartition("/")[2].startswith(_OURS)
+        if path not in wanted and is_ours:
             told = _STAYS if path.endswith(".netdev") and facts.nics else ""
             yield Step(f"absence:{path}", _MODULE, Absence(path), because, needs=needs, vital=True, told=told)
 
@@ -159,7 +160,8 @@ def _resolv_conf(network: Network, facts: Facts) -> Iterator[Union[Step, Problem
     """networkd hands name servers to systemd-resolved only; without that, programs look in resolv.conf. ifupdown hands
     them to nobody, but to the hooks of resolvconf and of systemd-resolved.
     """
-    if facts.renderer not in ("networkd", "ifupdown") or facts.resolver != "file":
+    is_networkd = facts.renderer == "networkd" or facts.netplan_backend == "networkd"
+    if not (is_networkd or facts.renderer == "ifupdown") or facts.resolver != "file":
         return
     asked = (network.dns, *(link.dns for link in network.links))
     servers = {given.value: given for givens in asked for given in givens}

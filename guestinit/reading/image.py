@@ -43,7 +43,9 @@ DEFAULT_USER_KEYS = (
 
 NETWORK_KEYS = (
     Key(
-        "renderer", "auto, networkd, network-manager or ifupdown", "Which files are written; auto: what the image uses."
+        "renderer",
+        "auto, networkd, network-manager, netplan or ifupdown",
+        "Which files are written; auto: what the image uses.",
     ),
     Key("config", "enabled or disabled", "Disabled: the network of a seed is left alone."),
     Key("rename_v1", "true or false", "Whether a `name` beside a `mac_address` in version 1 renames the interface."),
@@ -66,7 +68,7 @@ _OPTIONS: tuple[tuple[str, tuple[Key, ...], dict[str, tuple[str, ...]]], ...] = 
         "network",
         NETWORK_KEYS,
         {
-            "renderer": ("auto", "networkd", "network-manager", "ifupdown"),
+            "renderer": ("auto", "networkd", "network-manager", "netplan", "ifupdown"),
             "config": ("enabled", "disabled"),
             "fallback": ("dhcp", "none"),
         },

@@ -12,7 +12,7 @@ What renderers share stands here.
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Sequence
+from collections.abc import Iterable, Iterator, Sequence
 from typing import Optional, Union
 
 from guestinit import rooms
@@ -67,6 +67,14 @@ def tell(
     action = Command(argv, label, timeout=_RELOAD_TIMEOUT, may_repeat=True, unit_active=unit, gentler=gentler)
     because = Because(text="a network file changed")
     return Step(f"command:{label}", MODULE, action, because, when_changed=changed, vital=True)
+
+
+def restart_resolved(changed: tuple[str, ...]) -> Iterator[Step]:
+    """systemd-resolved reads its files only when it starts."""
+    drop_ins = tuple(step_id for step_id in changed if "/resolved.conf.d/" in step_id)
+    if drop_ins:
+        argv = ("systemctl", "try-restart", "--no-block", "systemd-resolved.service")
+        yield tell("restart systemd-resolved", argv, drop_ins, "systemd-resolved.service")
 
 
 # files of sections and assignments, as systemd and NetworkManager read them
@@ -136,3 +144,19 @@ def link_file(link: Link, file_id: str, wake_on_lan: bool) -> Rendered | None:
         section.set(name, is_on)
     path = f"/etc/systemd/network/10-guestinit-{file_id}.link"
     return Rendered(path, text((match, section)), 0o644, link.at, link.name)
+
+
+# name servers without an interface, for the managers that leave names to systemd-resolved
+
+RESOLVED = "/etc/systemd/resolved.conf.d/50-guestinit.conf"
+
+
+def resolved_file(network: Network) -> tuple[Rendered, ...]:
+    """The drop-in of systemd-resolved with the servers and domains of the whole network; none if there are none."""
+    section = Section("Resolve")
+    section.set("DNS", " ".join(given.value for given in network.dns))
+    section.set("Domains", " ".join(given.value for given in network.search))
+    if not section.lines:
+        return ()
+    at = (network.dns or network.search)[0].at
+    return (Rendered(RESOLVED, text((section,)), 0o644, at),)

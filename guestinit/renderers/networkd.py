@@ -29,11 +29,10 @@ from guestinit.model.network import (
     masters,
 )
 from guestinit.model.problem import Problems
-from guestinit.renderers import Section, hardware_type, link_file, tell, text
+from guestinit.renderers import Section, hardware_type, link_file, resolved_file, restart_resolved, tell, text
 
 DIRECTORY = "/etc/systemd/network"
 GROUP = "systemd-network"  # of its own user
-RESOLVED = "/etc/systemd/resolved.conf.d/50-guestinit.conf"
 
 # The kernel's names of parameters, as networkd calls them. Those in milliseconds get their unit.
 _BOND = (
@@ -74,7 +73,7 @@ _FLAGS = ("stp", "all_slaves_active")
 def render(network: Network, nics: tuple[Nic, ...], problems: Problems) -> tuple[Rendered, ...]:
     """The files of systemd-networkd; for name servers without an interface, one of systemd-resolved."""
     if network.state == EMPTY:
-        return _resolved(network)
+        return resolved_file(network)
     if network.state != CONFIGURED:
         return ()
     ids, owners, here = file_ids(network), masters(network), {nic.name for nic in nics}
@@ -104,20 +103,7 @@ def render(network: Network, nics: tuple[Nic, ...], problems: Problems) -> tuple
 def reload(files: tuple[Rendered, ...], changed: tuple[str, ...], facts: Facts) -> Iterator[Step]:
     """networkd leaves links alone whose files did not change."""
     yield tell("networkctl reload", ("networkctl", "reload"), changed, "systemd-networkd.service")
-    drop_ins = tuple(step_id for step_id in changed if "/resolved.conf.d/" in step_id)
-    if drop_ins:
-        argv = ("systemctl", "try-restart", "--no-block", "systemd-resolved.service")
-        yield tell("restart systemd-resolved", argv, drop_ins, "systemd-resolved.service")
-
-
-def _resolved(network: Network) -> tuple[Rendered, ...]:
-    section = Section("Resolve")
-    section.set("DNS", " ".join(given.value for given in network.dns))
-    section.set("Domains", " ".join(given.value for given in network.search))
-    if not section.lines:
-        return ()
-    at = (network.dns or network.search)[0].at
-    return (Rendered(RESOLVED, text((section,)), 0o644, at),)
+    yield from restart_resolved(changed)
 
 
 def _content(link: Link, master: Link | None, above: list[tuple[str, str]], problems: Problems) -> bytes:

@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING
 from guestinit import distros
 from guestinit.model.facts import ASKED, Distro, Facts, Nic
 from guestinit.model.identity import RESUMED, Identity
-from guestinit.system import network_facts
+from guestinit.system import netplan_facts, network_facts
 from guestinit.system.failed import Failed
 
 if TYPE_CHECKING:
@@ -48,11 +48,12 @@ _MACHINES = {3: "i686", 21: "ppc64le", 22: "s390x", 40: "armv7l", 62: "x86_64", 
 def gather(system: System, identity: Identity, image: Image) -> Facts:
     """All facts, looked at once. The image's default user replaces the distribution's."""
     distro = distros.of(system.root)
+    renderer = find_renderer(system, image, distro)
     return Facts(
         distro=distro._replace(default_user=image.user(distro.default_user)),
         identity=identity,
         live=system.live,
-        renderer=find_renderer(system, image, distro),
+        renderer=renderer,
         nics=find_nics(system),
         users=_first_fields(system, "/etc/passwd"),
         groups=_first_fields(system, "/etc/group"),
@@ -65,6 +66,8 @@ def gather(system: System, identity: Identity, image: Image) -> Facts:
         architecture=_find_architecture(system),
         options=image.options,
         resolver=network_facts.find_resolver(system.root),
+        netplan_backend=netplan_facts.find_backend(system.root) if renderer == "netplan" else "",
+        networkd_starts=_networkd_starts(system),
         network_files=network_facts.find_network_files(system.root),
     )
 
@@ -178,12 +181,20 @@ def find_renderer(system: System, image: Image, distro: Distro) -> str:
     """Which network stack gets its files: the configured one, else the enabled one, else an installed one.
 
     Two are enabled here and there (Debian keeps ifupdown beside NetworkManager): then the distribution's usual one,
-    then the order above.
+    then the order above. netplan has no unit: its generator runs at each boot, and it is in charge where it has a file
+    to read, or where nothing else is set up. If its files are for NetworkManager, that is whom guestinit writes for.
     """
     configured = image.option("network.renderer", "auto")
     if configured != "auto":
         return configured
     enabled = [name for name, unit in _RENDERERS if is_enabled(system, unit)]
+    if netplan_facts.is_installed(system.root):
+        if netplan_facts.paths(system.root):
+            behind = netplan_facts.find_backend(system.root)
+            return "netplan" if behind == "networkd" else behind
+        others = network_facts.has_networkd_files(system.root) if enabled in ([], ["networkd"]) else True
+        if not others:
+            return "netplan"
     installed = [name for name, path in _INSTALLED if system.root.exists(path)]
     for candidates in (enabled, installed):
         if distro.default_renderer in candidates:
@@ -191,6 +202,11 @@ def find_renderer(system: System, image: Image, distro: Distro) -> str:
         if candidates:
             return candidates[0]
     return distro.default_renderer
+
+
+def _networkd_starts(system: System) -> bool:
+    """Whether systemd-networkd is enabled, or netplan's generator has it started in this boot."""
+    return is_enabled(system, "systemd-networkd.service") or netplan_facts.has_networkd_started(system.root)
 
 
 def is_enabled(system: System, unit: str) -> bool:

@@ -45,6 +45,11 @@ def find_resolver(root: Root) -> str:
     return "file"
 
 
+def has_networkd_files(root: Root) -> bool:
+    """Whether the image has files of its own for systemd-networkd."""
+    return any(name.endswith((".network", ".netdev")) for name in root.listdir("/etc/systemd/network"))
+
+
 def find_network_files(root: Root) -> tuple[tuple[str, str], ...]:
     """The path of each file that configures interfaces, with the lines that tell which."""
     paths = ["/etc/network/interfaces"]

@@ -37,7 +37,7 @@ complete -c guestinit -n "__fish_seen_subcommand_from net; and not $render; and 
 complete -c guestinit -n "$undo" -l dry-run -d 'Show what would change'
 complete -c guestinit -n "$undo" -l root -x -a '(__fish_complete_directories)' -d 'The system to change'
 complete -c guestinit -n "$render" -F
-complete -c guestinit -n "$render" -l renderer -x -a 'networkd network-manager ifupdown' -d 'Network manager to write for'
+complete -c guestinit -n "$render" -l renderer -x -a 'networkd network-manager netplan ifupdown' -d 'Network manager to write for'
 complete -c guestinit -n "$render" -l output -x -a '(__fish_complete_directories)' -d 'Where to write'
 complete -c guestinit -n "$render" -l input-format -x -a 'v1 v2 openstack eni' -d 'Format of the file'
 complete -c guestinit -n "$render" -l nic -x -d 'NAME=MAC: a network interface of the machine'

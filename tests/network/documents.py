@@ -12,7 +12,7 @@ from guestinit.model.problem import Problem, Problems
 from guestinit.reading import network_config
 from guestinit.renderers import naming
 
-RENDERERS = ("networkd", "network-manager", "ifupdown")
+RENDERERS = ("networkd", "network-manager", "netplan", "ifupdown")
 # Where each kind of file belongs, and who may read it.
 PLACES = {
     ".network": ("/etc/systemd/network", 0o644),
@@ -23,6 +23,7 @@ PLACES = {
     ".conf": ("/etc/systemd/resolved.conf.d", 0o644),
     ".nmconnection": ("/etc/NetworkManager/system-connections", 0o600),
     "": ("/etc/network/interfaces.d", 0o644),
+    ".yaml": ("/etc/netplan", 0o600),
 }
 
 SECRET = ("PrivateKey=", "PresharedKey=", "private-key=", "preshared-key=")  # a file with one of these is not for all
@@ -30,6 +31,9 @@ SECRET = ("PrivateKey=", "PresharedKey=", "private-key=", "preshared-key=")  # a
 
 def place(file: Rendered) -> tuple[str, int]:
     """The directory and the mode that a file is to have."""
+    name = os.path.basename(file.path)
+    if name.startswith("50-guestinit-"):  # a drop-in for what netplan generates
+        return f"/etc/systemd/network/10-netplan-{name[len('50-guestinit-') : -len('.conf')]}.d", 0o644
     suffix = os.path.splitext(file.path)[1]
     is_secret = suffix == ".netdev" and any(word in file.content.decode() for word in SECRET)
     is_secret = is_secret or (suffix == ".conf" and b"[Interface]" in file.content)  # of WireGuard

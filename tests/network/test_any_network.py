@@ -7,6 +7,7 @@ import re
 from collections import Counter
 from typing import Any
 
+import yaml
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
@@ -41,6 +42,10 @@ def test_any_document_is_read_and_rendered(text: str) -> None:
         assert problems or '"version"' not in text
         return
     for path, content in rendered(network).items():
+        if path.endswith(".yaml"):
+            tree = yaml.safe_load(content)
+            assert set(tree) == {"network"} and tree["network"]["version"] == 2
+            continue
         for line in content.split("\n"):
             assert (STANZA if "interfaces.d" in path else LINE).fullmatch(line), f"{path}: {line!r}"
 

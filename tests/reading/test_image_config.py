@@ -100,7 +100,7 @@ def test_what_is_not_given_stays() -> None:
         ("default_user: {uid: 0}\n", "error /1.yaml:1:21: default_user.uid: expected a number from 1 to 4294967294"),
         (
             "network: {renderer: eni}\n",
-            "error /1.yaml:1:21: network.renderer: expected auto, networkd, network-manager or ifupdown",
+            "error /1.yaml:1:21: network.renderer: expected auto, networkd, network-manager, netplan or ifupdown",
         ),
         ("report: {console: maybe}\n", "error /1.yaml:1:19: report.console: expected true or false, got 'maybe'"),
         ("config: [a]\n", "error /1.yaml:1:9: config: expected a mapping, got a list"),
