@@ -36,7 +36,7 @@ TOP_KEYS = (
 )
 _LINK_KEYS = (
     Key("type", "text", "what the item is"),
-    Key("name", "text", "the label; the kernel's name of virtual interfaces and of hardware without a MAC"),
+    Key("name", "text", "a label; the kernel's name of virtual interfaces, and of hardware without a MAC"),
     Key("mac_address", "MAC", "which hardware is meant; the address to set on virtual interfaces", aliases=("mac",)),
     Key("mtu", "number", "largest packet, in bytes"),
     Key("subnets", "list", "the addresses"),

@@ -97,7 +97,7 @@ _COMMON_KEYS = (
 _OWN_KEYS = {
     PHYSICAL: (
         Key("match", "mapping", "which hardware is meant; without it the name is the kernel's"),
-        Key("set-name", "text", "the kernel's name from the next boot on"),
+        Key("set-name", "text", "what the kernel shall call it; one that is up is renamed at the next boot"),
         Key("wakeonlan", "true or false", "whether a magic packet wakes the machine"),
         Key("infiniband-mode", "text", "datagram or connected; makes it an InfiniBand interface"),
         *(Key(name, "true or false", "whether the hardware does this") for name in _OFFLOADS),

@@ -4,17 +4,22 @@ from __future__ import annotations
 
 import itertools
 import os
+import tempfile
 from collections.abc import Sequence
 from pathlib import Path
 from typing import Any
 
 import pytest
+from hypothesis import given, settings
+from hypothesis import strategies as st
 
 from guestinit.model.action import EVERY_BOOT, Because, Rename, Step
+from guestinit.model.facts import Nic
 from guestinit.model.plan import LEFT, MODIFY, UNCHANGED
 from guestinit.system import engine, kinds
 from guestinit.system.failed import Failed
 from guestinit.system.process import Finished, Process
+from tests.network import documents
 from tests.system import machine
 
 
@@ -80,6 +85,37 @@ def test_every_permutation_of_four_names(tmp_path: Path) -> None:
         assert kernel.names() == {mac(index): name for index, name in enumerate(wanted)}
         cycles = sum(name.endswith(f" name guestinit{n}") for name in kernel.ran for n in range(9))
         assert len(kernel.ran) == sum(f"eth{i}" != name for i, name in enumerate(wanted)) + cycles
+
+
+NAMES = st.sampled_from(["eth0", "eth1", "eth2", "eth3", "lan", "guestinit0"])
+
+
+@settings(max_examples=100, deadline=None)
+@given(st.lists(NAMES, unique=True, max_size=5), st.lists(st.tuples(st.integers(0, 5), NAMES), max_size=5))
+def test_any_wishes_end_as_the_plan_says(have: list[str], wishes: list[tuple[int, str]]) -> None:
+    """Whatever a document asks for: what cannot be had is refused beforehand, and all the rest comes true."""
+    links = "".join(
+        f"  l{number}: {{match: {{macaddress: '{mac(card)}'}}, set-name: {name}}}\n"
+        for number, (card, name) in enumerate(wishes)
+    )
+    network, _ = documents.read(f"version: 2\nethernets:\n{links or '  x: {}'}")
+    assert network is not None
+    nics = tuple(Nic(name, mac(index)) for index, name in enumerate(have))
+    resolved, problems = documents.resolve(network, nics)
+    assert len({nic.name for nic in resolved.nics}) == len(nics)
+    assert len({name for _, name in resolved.names}) == len(resolved.names)
+    with tempfile.TemporaryDirectory() as directory:
+        kernel = Kernel(Path(directory))
+        kernel.net.mkdir(parents=True)
+        for nic in nics:
+            kernel.add(nic.name, nic.mac)
+        system = machine.machine(Path(directory), kernel)
+        if machine.look(Rename(resolved.names), system).change != UNCHANGED:
+            machine.do(Rename(resolved.names), system)
+        assert kernel.names() == {nic.mac: nic.name for nic in resolved.nics}
+    asked = {link.name for link in network.links if link.set_name}
+    given_ = {link.name for link in resolved.network.links if link.set_name}
+    assert len(problems) == len(asked - given_)
 
 
 def test_a_chain_begins_at_its_end(kernel: Kernel, tmp_path: Path) -> None:
