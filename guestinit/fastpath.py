@@ -22,6 +22,12 @@ def answer_unchanged(root: str = "") -> bool:
     found = unchanged.compare(root)
     if found is None:
         return False
+    names = unchanged.names_to_give(root)
+    if names:
+        from guestinit.system.kinds import rename  # delayed: two cards that exchange names are rare
+
+        if not rename.give(names, root or "/"):
+            return False
     from guestinit.system import announce_unchanged
 
     announce_unchanged.write(*found, root=root)

@@ -195,8 +195,8 @@ def _rename(names: tuple[tuple[str, str], ...], network: Network, facts: Facts) 
     if not names or not facts.live:
         return
     link = next(link for link in network.links if link.set_name)
-    # Among several, the name may be another one's when udev would give it (the kernel's own eth0, eth1): then udev
-    # leaves the names as they are, at every boot.
+    # Among several, a name may be another one's when udev would give it (the kernel's own eth0, eth1): then udev leaves
+    # the names as they are, at every boot.
     several = sum(link.kind in HARDWARE for link in network.links) > 1 or sum(nic.is_ordinary for nic in facts.nics) > 1
     frequency = EVERY_BOOT if several else CONVERGE
     because = Because(link.at, "before the network starts")

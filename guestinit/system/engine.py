@@ -222,7 +222,8 @@ def _words(change: Change) -> str:
 def every_boot_checks(plan: Iterable[Step], system: System) -> Iterator[str]:
     """What an unchanged boot can check by itself instead of planning, one line each; `plan` where it cannot.
 
-    A line `line PATH TEXT` is satisfied if the file holds that line; `size DEVICE SECTORS` if the disk has not grown.
+    A line `line PATH TEXT` is satisfied if the file holds that line; `size DEVICE SECTORS` if the disk has not grown;
+    `name NAME MAC` if no other interface has that name.
     """
     for step in plan:
         if step.frequency != EVERY_BOOT:
@@ -236,8 +237,8 @@ def every_boot_checks(plan: Iterable[Step], system: System) -> Iterator[str]:
             if size is not None:
                 yield f"size {size[0]} {size[1]}"
         elif isinstance(action, Rename):
-            for mac, name in action.names:
-                yield f"line /sys/class/net/{name}/address {mac}"
+            for mac, name in kinds.contested_names(step, system):
+                yield f"name {name} {mac}"
         else:
             yield "plan"
 

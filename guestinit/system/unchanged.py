@@ -66,6 +66,24 @@ def compare(root: str = "") -> tuple[str, str, str, str] | None:
     return kind, reason, document, console
 
 
+def names_to_give(root: str = "") -> tuple[tuple[str, str], ...]:
+    """MAC and name of all contested interfaces, if one of these names is another one's in this boot; usually nothing.
+
+    udev gives a name that is free. An interface that is not here yet may be called anything when its driver comes.
+    """
+    lines = _read(f"{root}{STATE}/fast").decode().split("\n")
+    wanted = tuple((line[-17:], line[5:-18]) for line in lines if line.startswith("name "))
+    if all(_mac(root, name) == mac for mac, name in wanted):
+        return ()
+    here = {_mac(root, name) for name in os.listdir(f"{root}/sys/class/net")}
+    is_fine = all(_mac(root, name) in ("", mac) and mac in here for mac, name in wanted)
+    return () if is_fine else wanted
+
+
+def _mac(root: str, name: str) -> str:
+    return _read(f"{root}/sys/class/net/{name}/address").decode().strip().lower()
+
+
 def _holds(root: str, key: bytes, name: str, rest: str) -> bool:
     """One line of the description against the machine."""
     if name == "":
@@ -76,6 +94,8 @@ def _holds(root: str, key: bytes, name: str, rest: str) -> bool:
     if name == "line":
         path, _, text = rest.partition(" ")
         return text.encode() in _read(root + path).split(b"\n")
+    if name == "name":
+        return True  # names_to_give
     if name == "size":
         device, _, sectors = rest.partition(" ")
         return _read(f"{root}/sys/class/block/{device}/size").strip() == sectors.encode()

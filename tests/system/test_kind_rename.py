@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import itertools
 import os
+import shutil
 import tempfile
 from collections.abc import Sequence
 from pathlib import Path
@@ -16,7 +17,7 @@ from hypothesis import strategies as st
 from guestinit.model.action import EVERY_BOOT, Because, Rename, Step
 from guestinit.model.facts import Nic
 from guestinit.model.plan import LEFT, MODIFY, UNCHANGED
-from guestinit.system import engine, kinds
+from guestinit.system import engine, kinds, unchanged
 from guestinit.system.failed import Failed
 from guestinit.system.process import Finished, Process
 from tests.network import documents
@@ -40,7 +41,8 @@ class Kernel(Process):
         if words == "udevadm settle --timeout=10":
             return Finished(0, "", 0.0)
         if words.startswith("ip link property del dev "):
-            return Finished(0 if self.altnames.pop(argv[-1], "") else 2, "", 0.0)
+            assert argv[5] == argv[7]
+            return Finished(0 if self.altnames.pop(argv[5], "") else 2, "", 0.0)
         assert tuple(argv[:4]) == ("ip", "link", "set", "dev") and argv[5] == "name", words
         now, name = argv[4], argv[6]
         assert len(name) <= 15
@@ -168,11 +170,11 @@ def test_one_that_fails_leaves_nobody_with_a_name_of_ours(kernel: Kernel, tmp_pa
     assert kernel.names()[mac(1)] == "eth1"
 
 
-def test_a_further_name_of_the_interface_itself_is_taken_away_first(kernel: Kernel, tmp_path: Path) -> None:
+def test_a_further_name_of_an_interface_is_taken_away_first(kernel: Kernel, tmp_path: Path) -> None:
     kernel.add("eth0", mac(0))
     kernel.altnames["ens3"] = "eth0"
     machine.do(rename("ens3"), machine.machine(tmp_path, kernel))
-    assert kernel.ran[1] == "ip link property del dev eth0 altname ens3"
+    assert kernel.ran[1] == "ip link property del dev ens3 altname ens3"
 
 
 def test_udev_finishes_first(kernel: Kernel, tmp_path: Path) -> None:
@@ -184,9 +186,27 @@ def test_udev_finishes_first(kernel: Kernel, tmp_path: Path) -> None:
 
 
 def test_an_unchanged_boot_compares_the_names(kernel: Kernel, tmp_path: Path) -> None:
-    step = Step("rename:interfaces", "network", rename("eth1", "eth0"), Because(), frequency=EVERY_BOOT)
+    step = Step("rename:interfaces", "network", rename("eth1", "ens3", "eth2", "lan"), Because(), frequency=EVERY_BOOT)
     system = machine.machine(tmp_path, kernel)
-    assert list(engine.every_boot_checks([step], system)) == [
-        f"line /sys/class/net/eth1/address {mac(0)}", f"line /sys/class/net/eth0/address {mac(1)}",
-    ]  # fmt: skip
+    for index, name in ((0, "eth1"), (1, "ens3"), (3, "lan")):
+        kernel.add(name, mac(index))
+    checks = list(engine.every_boot_checks([step], system))
+    assert checks == [f"name eth1 {mac(0)}", f"name ens3 {mac(1)}"]  # eth2 is not here, and lan nobody else's
+    state = tmp_path / unchanged.STATE.lstrip("/")
+    state.mkdir(parents=True)
+    (state / "fast").write_text("\n".join((unchanged.MAGIC, *checks, "")))
+    both = ((mac(0), "eth1"), (mac(1), "ens3"))
+
+    def boot(*names: str) -> tuple[tuple[str, str], ...]:
+        shutil.rmtree(kernel.net)
+        kernel.net.mkdir()
+        for index, name in enumerate(names):
+            kernel.add(name, mac(index))
+        return unchanged.names_to_give(str(tmp_path))
+
+    assert boot("eth1", "ens3") == ()
+    assert boot("eth7", "ens3") == ()  # udev is about to
+    assert boot("ens3", "eth1") == both
+    assert boot("eth0", "eth1", "ens3") == both
+    assert boot("eth1") == both  # the other one comes later, as eth1 or eth0
     assert kinds.observe(step, system).change == UNCHANGED

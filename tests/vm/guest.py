@@ -38,6 +38,7 @@ class Hardware(NamedTuple):
     seed: Optional[str] = None
     seed_bus: str = "ide"  # ide, scsi (virtio-scsi CD-ROM) or disk (virtio disk)
     macs: tuple[str, ...] = ("bc:24:11:0a:1b:2c",)
+    unplugged: tuple[int, ...] = ()  # cards without a cable
     address: str = f"{NETWORK}.40"  # where ssh to the first NIC is forwarded to
     agent_port: bool = True
     private_port: bool = False
@@ -118,6 +119,11 @@ class Guest:
             [*guard, *argv], stdin=subprocess.DEVNULL, stdout=log, stderr=log, cwd=directory
         )
         os.close(log)
+        for card in hardware.unplugged:
+            while not os.path.exists(os.path.join(directory, "qmp.sock")):
+                assert self.process.poll() is None, "QEMU did not start"
+                time.sleep(0.02)
+            self.unplug(card)
         if hardware.agent_port:
             threading.Thread(target=self._listen, daemon=True).start()
 
@@ -292,13 +298,22 @@ class Guest:
 
     def press_power_button(self) -> None:
         """Ask the guest to shut down, as `qm shutdown` does without an agent."""
+        self._command_monitor("system_powerdown")
+
+    def unplug(self, card: int) -> None:
+        """Pull the cable out of a network card, which stays where it is."""
+        self._command_monitor("set_link", name=f"n{card}", up=False)
+
+    def _command_monitor(self, command: str, **arguments: object) -> None:
         with self._connect("qmp.sock") as monitor, monitor.makefile("rw") as lines:
             lines.readline()  # the greeting
-            for command in ("qmp_capabilities", "system_powerdown"):
-                lines.write(json.dumps({"execute": command}) + "\n")
+            for request in ({"execute": "qmp_capabilities"}, {"execute": command, "arguments": arguments}):
+                lines.write(json.dumps(request) + "\n")
                 lines.flush()
-                while "return" not in json.loads(lines.readline()):
-                    pass  # events come in between
+                answer: dict[str, object] = {}
+                while "return" not in answer:  # events come in between
+                    answer = json.loads(lines.readline())
+                    assert "error" not in answer, answer
 
     def _connect(self, name: str) -> socket.socket:
         """A socket in this guest's directory, whose path may be longer than the 107 bytes of sun_path."""

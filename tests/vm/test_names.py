@@ -13,7 +13,7 @@ from tests.vm.lab import Run
 MACS = ("bc:24:11:0a:16:00", "bc:24:11:0a:16:01", "bc:24:11:0a:16:02")
 ABSENT = "bc:24:11:0a:16:99"
 UUID = "6a8f2c1e-0b5d-4a3e-9f10-000000000016"
-# On these virtual machines the cards are eth0, eth1, eth2, or ens4, ens5, ens6.
+# On these virtual machines the cards are eth0, eth1, eth2, or ens3, ens4, ens5.
 EXCHANGED = """\
 version: 2
 ethernets:
@@ -64,7 +64,8 @@ def chain(run: Run, names: tuple[str, str], kernel_args: str, more: str) -> None
     request = {"addresses": ["10.20.0.40", "10.21.0.", "10.22.0.40"], "commands": WATCH}
     run.boot("first", machine, hardware, request)
     run.boot("second", machine, hardware, request)
-    run.boot("third", machine, hardware, request)
+    # oVirt takes the drive away after the first start.
+    run.boot("without_drive", machine, hardware._replace(seed=None), request)
 
 
 def kernel_names(run: Run) -> None:
@@ -72,7 +73,19 @@ def kernel_names(run: Run) -> None:
 
 
 def slot_names(run: Run) -> None:
-    chain(run, ("ens2", "ens3"), "net.ifnames=1", "")
+    chain(run, ("ens3", "ens4"), "net.ifnames=1", "")
 
 
-CHAINS = [kernel_names, slot_names]
+def fallback(run: Run) -> None:
+    """A seed without a network-config, two cards, and a cable in the second one only."""
+    machine = run.machine("trixie")
+    files = {"meta-data": b"instance-id: fallback-1\n", "user-data": b"#cloud-config\nhostname: names\n"}
+    hardware = Hardware(
+        uuid=UUID[:-1] + "7", seed=seeds.write_iso(files, run.path("seed.iso")), macs=MACS[:2], unplugged=(0,)
+    )  # fmt: skip
+    request = {"addresses": ["10.21.0."], "commands": WATCH}
+    run.boot("first", machine, hardware, request)
+    run.boot("second", machine, hardware, request)
+
+
+CHAINS = [kernel_names, slot_names, fallback]

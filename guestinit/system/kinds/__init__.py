@@ -64,6 +64,12 @@ def disk_size(step: Step, system: System) -> tuple[str, int] | None:
     return size
 
 
+def contested_names(step: Step, system: System) -> tuple[tuple[str, str], ...]:
+    """For a step that names interfaces: MAC and name where another interface may have the name when a boot begins."""
+    found: tuple[tuple[str, str], ...] = rooms.one("system.kinds", "rename").contested(step.action, system)
+    return found
+
+
 def words(error: OSError) -> str:
     """An error as people read it."""
     reason = error.strerror or str(error)

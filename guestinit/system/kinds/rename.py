@@ -8,7 +8,7 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING
 
-from guestinit.model.action import Rename, Step
+from guestinit.model.action import Because, Rename, Step
 from guestinit.model.plan import LEFT, MODIFY, UNCHANGED, Change
 from guestinit.system import facts
 from guestinit.system.failed import Failed
@@ -19,6 +19,7 @@ if TYPE_CHECKING:
     from guestinit.system.system import System
 
 TIMEOUT = 10.0  # seconds
+_NATIVE = ("eth", "en")
 _PARKED = "guestinit"  # and a number: the name of an interface whose own is still taken
 
 
@@ -78,6 +79,24 @@ def apply(change: Change, system: System) -> Done:
     return Done()
 
 
+def contested(action: Rename, system: System) -> tuple[tuple[str, str], ...]:
+    """Of interfaces that are here, the names that the kernel or udev give by themselves, perhaps to another one."""
+    here = {nic.mac for nic in facts.find_nics(system)}
+    return tuple((mac, name) for mac, name in action.names if mac in here and name.startswith(_NATIVE))
+
+
+def give(names: tuple[tuple[str, str], ...], root: str) -> bool:
+    """The names (MAC and name) alone, in a boot in which all else is as it was. False: only a whole run can tell."""
+    from guestinit.system.system import open_system
+
+    step = Step("rename:interfaces", "network", Rename(names), Because())
+    try:
+        apply(Change(step, MODIFY), open_system(root))
+    except (Failed, OSError):
+        return False
+    return True
+
+
 def _look(action: Rename, system: System) -> tuple[list[tuple[Nic, str]], list[tuple[Nic, str]]]:
     """Interfaces with the name that each shall get: those that can, and those that are up."""
     # Of a failover pair, which shares its MAC, the upper one.
@@ -92,7 +111,8 @@ def _rename(now: str, name: str, system: System) -> str:
     finished = system.process.run(argv, timeout=TIMEOUT)
     if finished.code != 0:
         # udev gives interfaces further names (ens3 beside eth0), which are not free even for the interface itself.
-        system.process.run(("ip", "link", "property", "del", "dev", now, "altname", name), timeout=TIMEOUT)
+        # ip(8) finds an interface by these as well.
+        system.process.run(("ip", "link", "property", "del", "dev", name, "altname", name), timeout=TIMEOUT)
         finished = system.process.run(argv, timeout=TIMEOUT)
     return "" if finished.code == 0 else f"{now} cannot be called {name}: {finished.reason('ip')}"
 
