@@ -8,21 +8,42 @@ from guestinit.model.facts import Nic
 from guestinit.model.network import HARDWARE, Link, Match, Network
 
 
+class Cards:
+    """The hardware of the machine, to be asked for a whole network: a MAC or a name is found without looking at all."""
+
+    def __init__(self, nics: Iterable[Nic]) -> None:
+        self._all = tuple(nic for nic in nics if nic.physical)
+        self._by_mac: dict[str, list[Nic]] = {}
+        self._by_name: dict[str, list[Nic]] = {}
+        for nic in self._all:
+            self._by_mac.setdefault(nic.mac, []).append(nic)
+            self._by_name.setdefault(nic.name, []).append(nic)
+
+    def matching(self, link: Link) -> tuple[Nic, ...]:
+        """The interfaces that this piece of hardware means. Of a failover pair, which shares its MAC, the upper one."""
+        match = link.match
+        if match.names and link.set_name:
+            match = match._replace(names=(*match.names, link.set_name))  # it may have been renamed before
+        candidates: Iterable[Nic] = self._all
+        if match.mac:
+            candidates = self._by_mac.get(match.mac, ())
+        elif match.exact_name:
+            candidates = self._by_name.get(match.exact_name, ())
+        found = tuple(nic for nic in candidates if _is_meant(match, nic))
+        return tuple(nic for nic in found if not nic.port) or found
+
+
 def matching(link: Link, nics: Iterable[Nic]) -> tuple[Nic, ...]:
-    """The interfaces that this piece of hardware means. Of a failover pair, which shares its MAC, the upper one."""
-    match = link.match
-    if match.names and link.set_name:
-        match = match._replace(names=(*match.names, link.set_name))  # it may have been renamed before
-    found = tuple(nic for nic in nics if nic.physical and _is_meant(match, nic))
-    return tuple(nic for nic in found if not nic.port) or found
+    """The interfaces that one piece of hardware means."""
+    return Cards(nics).matching(link)
 
 
 def kernel_names(network: Network, nics: tuple[Nic, ...]) -> dict[str, str]:
     """What the kernel calls the hardware, by the document's label; the label itself where the machine is not known."""
-    found = {}
+    found, cards = {}, Cards(nics)
     for link in network.links:
         if link.kind in HARDWARE:
-            here = matching(link, nics) if not link.set_name else ()
+            here = cards.matching(link) if not link.set_name else ()
             found[link.name] = link.set_name or (here[0].name if here else link.match.exact_name or link.name)
     return found
 

@@ -220,17 +220,36 @@ def masters(network: Network) -> dict[str, Link]:
     return {member.value: link for link in network.links for member in link.members}
 
 
+class Port(NamedTuple):
+    """What a bridge says of one of its members."""
+
+    cost: Optional[int] = None
+    priority: Optional[int] = None
+
+
+def ports(network: Network) -> dict[str, Port]:
+    """By member; those of which nothing is said are not in it."""
+    found: dict[str, Port] = {}
+    for link in network.links:
+        for name, cost in link.costs:
+            found[name] = found.get(name, Port())._replace(cost=cost)
+        for name, priority in link.priorities:
+            found[name] = found.get(name, Port())._replace(priority=priority)
+    return found
+
+
 def file_ids(network: Network) -> dict[str, str]:
     """The <id> in file names, by link name: unique, and without anything that a path or a unit name minds."""
     found: dict[str, str] = {}
     taken: set[str] = set()
+    counts: dict[str, int] = {}
     for link in network.links:
         name = "".join(each if each.isascii() and (each.isalnum() or each in "._-") else "-" for each in link.name)
         name = name[:64].strip(".") or "link"
-        plain, count = name, 1
+        plain = name
         while name in taken:
-            count += 1
-            name = f"{plain}-{count}"
+            counts[plain] = counts.get(plain, 1) + 1
+            name = f"{plain}-{counts[plain]}"
         taken.add(name)
         found[link.name] = name
     return found

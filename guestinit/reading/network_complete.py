@@ -149,13 +149,27 @@ def _with_relations(links: list[Link], problems: Problems) -> list[Link]:
                 members.append(member)
                 continue
             problems.error(member.at, link.path, message, "this member is left out", len(member.value))
-        checked.append(link._replace(members=tuple(members)))
+        checked.append(_without_strangers(link._replace(members=tuple(members)), problems))
     for index, link in enumerate(checked):
         if link.port and (link.name not in owner or owner[link.name].kind != BRIDGE):
             names = ", ".join(name for name, _ in link.port)
             problems.error(link.at, link.path, f"is no member of a bridge, so that it has no {names}", "left out")
             checked[index] = link._replace(port=())
     return [_as_member(link, owner[link.name], problems) if link.name in owner else link for link in checked]
+
+
+def _without_strangers(bridge: Link, problems: Problems) -> Link:
+    """What a bridge says of its ports is about its members."""
+    members = {member.value for member in bridge.members}
+    strangers = {name for name, _ in (*bridge.costs, *bridge.priorities)} - members
+    if not strangers:
+        return bridge
+    message = f"cost or priority of what is no member: {', '.join(sorted(strangers))}"
+    problems.error(bridge.at, bridge.path, message, "left out")
+    return bridge._replace(
+        costs=tuple(each for each in bridge.costs if each[0] in members),
+        priorities=tuple(each for each in bridge.priorities if each[0] in members),
+    )
 
 
 def _as_member(link: Link, master: Link, problems: Problems) -> Link:
@@ -195,43 +209,57 @@ def _say_double_addresses(links: list[Link], problems: Problems) -> None:
 
 
 class _Subnets:
-    """The subnets that a link's addresses and gateway-less routes make reachable, by family."""
+    """What the addresses and gateway-less routes of some links make reachable."""
 
-    def __init__(self, link: Link) -> None:
+    def __init__(self, links: Sequence[Link]) -> None:
         import ipaddress
 
-        self.nets: dict[int, list[ipaddress.IPv4Network | ipaddress.IPv6Network]] = {4: [], 6: []}
-        for text in [str(address) for address in link.addresses] + [route.to for route in link.routes if not route.via]:
-            net = ipaddress.ip_network(text, strict=False)
-            if net.prefixlen:
-                self.nets[net.version].append(net)
+        self._first: dict[tuple[int, int, int], int] = {}  # by family, prefix length and network: place of the link
+        for place, link in enumerate(links):
+            texts = [str(address) for address in link.addresses] + [route.to for route in link.routes if not route.via]
+            for text in texts:
+                net = ipaddress.ip_network(text, strict=False)
+                if net.prefixlen:
+                    self._first.setdefault((net.version, net.prefixlen, int(net.network_address)), place)
+        self._lengths = {key[:2] for key in self._first}
+
+    def place(self, text: str) -> int | None:
+        """Of the first link that reaches an address."""
+        found = values.ip(text)
+        if found is None:
+            return None
+        places = []
+        for family, length in self._lengths:
+            if family == found.version:
+                host = found.max_prefixlen - length
+                places.append(self._first.get((family, length, int(found) >> host << host)))
+        return min((place for place in places if place is not None), default=None)
 
     def hold(self, text: str) -> bool:
         """Whether an address is in one of them."""
-        found = values.ip(text)
-        return found is not None and any(found in net for net in self.nets[found.version])
+        return self.place(text) is not None
 
 
 def _attach_routes(links: list[Link], routes: tuple[tuple[Route, str], ...], problems: Problems) -> list[Link]:
     """A route that the document gives to no interface goes to the one that reaches its gateway."""
     if not routes:
         return links
-    subnets = [_Subnets(link) for link in links]
-    added: dict[int, tuple[Route, ...]] = {}
+    subnets = _Subnets(links)
+    leased = {
+        4: next((place for place, link in enumerate(links) if link.dhcp4), None),
+        6: next((place for place, link in enumerate(links) if link.dhcp6 or link.accept_ra), None),
+    }
+    added: dict[int, list[Route]] = {}
     for route, path in routes:
-        reaching = [index for index, nets in enumerate(subnets) if route.via and nets.hold(route.via)]
-        leased = [
-            index
-            for index, link in enumerate(links)
-            if (link.dhcp4 if route.family == 4 else link.dhcp6 or link.accept_ra)
-        ]
-        index = next(iter(reaching + leased), None)
+        index = subnets.place(route.via) if route.via else None
+        if index is None:
+            index = leased[route.family]
         if index is None:
             message = f"no interface of this document reaches {route.via}" if route.via else "has no gateway"
             problems.error(route.at, path, message, "this route is left out")
             continue
-        added[index] = (*added.get(index, ()), route)
-    return [link._replace(routes=link.routes + added.get(index, ())) for index, link in enumerate(links)]
+        added.setdefault(index, []).append(route)
+    return [link._replace(routes=(*link.routes, *added.get(index, ()))) for index, link in enumerate(links)]
 
 
 def _routes_of_vrfs(links: list[Link]) -> list[Link]:
@@ -242,12 +270,13 @@ def _routes_of_vrfs(links: list[Link]) -> list[Link]:
             continue
         stay = []
         members = [places[member.value] for member in vrf.members]
-        subnets = [_Subnets(links[place]) for place in members] if vrf.routes else []
+        subnets = _Subnets([links[place] for place in members] if vrf.routes else ())
         for route in vrf.routes:
-            place = next((place for place, nets in zip(members, subnets) if route.via and nets.hold(route.via)), None)
-            if place is None:
+            number = subnets.place(route.via) if route.via else None
+            if number is None:
                 stay.append(route)
             else:
+                place = members[number]
                 links[place] = links[place]._replace(routes=(*links[place].routes, route))
         links[index] = vrf._replace(routes=tuple(stay))
     return links
@@ -257,7 +286,7 @@ def _check_gateways(link: Link, problems: Problems) -> Link:
     """A gateway outside the subnets is asked for on the link (OVH and Hetzner: `/32` and a gateway elsewhere)."""
     if not any(route.via for route in link.routes):
         return link._replace(routes=_without_repeats(link.routes))
-    subnets = _Subnets(link)
+    subnets = _Subnets((link,))
     own = {address.ip for address in link.addresses}
     routes = []
     for route in _without_repeats(link.routes):

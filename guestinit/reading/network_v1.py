@@ -162,11 +162,11 @@ def _nameserver(fields: Fields) -> complete.Loose:
 def _with_nameservers(
     links: list[Link], of_interface: list[tuple[str, complete.Loose, Value]], problems: Problems
 ) -> list[Link]:
+    places = {link.name: index for index, link in reversed(list(enumerate(links)))} if of_interface else {}
     for name, found, item in of_interface:
-        for index, link in enumerate(links):
-            if link.name == name:
-                links[index] = link._replace(dns=link.dns + found.dns, search=link.search + found.search)
-                break
+        if name in places:
+            link = links[places[name]]
+            links[places[name]] = link._replace(dns=link.dns + found.dns, search=link.search + found.search)
         else:
             message = f"no interface '{name[:40]}' in this document"
             problems.error(item.at, "", message, "these name servers are left out")

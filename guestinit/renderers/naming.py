@@ -9,7 +9,7 @@ from __future__ import annotations
 from typing import NamedTuple
 
 from guestinit.model.facts import Nic
-from guestinit.model.hardware import by_bus, matching, natural
+from guestinit.model.hardware import Cards, by_bus, natural
 from guestinit.model.network import ENI, HARDWARE, OPENSTACK, PHYSICAL, VERSION_1, Link, Match, Network
 from guestinit.model.problem import Problems
 
@@ -43,23 +43,24 @@ def _with_stand_ins(network: Network, nics: tuple[Nic, ...], problems: Problems)
     named = [link for link in network.links if link.kind == PHYSICAL and link.match.exact_name]
     missing = sorted((link for link in named if link.match.exact_name not in here), key=lambda link: natural(link.name))
     cards = by_bus(nics)
-    claimed = {nic for link in network.links if link.kind in HARDWARE for nic in matching(link, nics)}
-    free = [nic for nic in cards if nic not in claimed]
+    hardware = Cards(nics)
+    claimed = {nic for link in network.links if link.kind in HARDWARE for nic in hardware.matching(link)}
+    free = dict.fromkeys(nic for nic in cards if nic not in claimed)
+    places = {nic: place for place, nic in enumerate(cards, 1)}
     chosen: dict[str, Nic] = {}
     for link in missing:
         number = link.name[3:] if link.name.startswith("eth") else ""
         # Proxmox VE leaves out cards without addresses: its eth1 is the second card even where eth0 is not mentioned.
         if number.isdecimal() and int(number) < len(cards) and cards[int(number)] in free:
             chosen[link.name] = cards[int(number)]
-            free.remove(cards[int(number)])
-    for link in missing:
-        if link.name not in chosen and free:
-            chosen[link.name] = free.pop(0)
+            del free[cards[int(number)]]
+    for link, nic in zip([link for link in missing if link.name not in chosen], free):
+        chosen[link.name] = nic
     links = []
     for link in network.links:
-        nic = chosen.get(link.name)
-        if nic is not None:
-            place = "the only one" if len(cards) == 1 else f"number {cards.index(nic) + 1} in the order of the bus"
+        if link.name in chosen:
+            nic = chosen[link.name]
+            place = "the only one" if len(cards) == 1 else f"number {places[nic]} in the order of the bus"
             where = f", {nic.bus}" if nic.bus and len(cards) > 1 else ""
             hint = f"{nic.name} ({nic.mac}) is taken, {place}{where}"
             message = f"this machine has no interface named {link.match.exact_name}"
@@ -80,8 +81,9 @@ def _with_names(network: Network, nics: tuple[Nic, ...], problems: Problems) -> 
     refused: set[str] = set()
     wanted: dict[str, tuple[Link, Nic]] = {}  # by the name of the interface as it is now
     taken = {link.name: link for link in network.links if link.kind not in HARDWARE}
+    hardware = Cards(nics)
     for link in givers:
-        found = matching(link, nics)
+        found = hardware.matching(link)
         message = ""
         if link.set_name in taken:
             message = f"{link.set_name} is the name of '{taken[link.set_name].name}' already"

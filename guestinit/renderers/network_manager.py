@@ -25,11 +25,13 @@ from guestinit.model.network import (
     VRF,
     Link,
     Network,
+    Port,
     Rendered,
     Route,
     Rule,
     file_ids,
     masters,
+    ports,
 )
 from guestinit.model.problem import Problems
 from guestinit.model.tunnel import VXLAN
@@ -70,7 +72,7 @@ def render(network: Network, nics: tuple[Nic, ...], problems: Problems) -> tuple
             message = "name servers without any interface: NetworkManager knows them by connection only"
             problems.note(at, "", message, "they are left out; the image's own configuration stays")
         return ()
-    ids, owners = file_ids(network), masters(network)
+    ids, owners, of_bridges = file_ids(network), masters(network), ports(network)
     _say_lost_servers(network, owners, problems)
     kernel_names = hardware.kernel_names(network, nics)
     found = []
@@ -81,7 +83,8 @@ def render(network: Network, nics: tuple[Nic, ...], problems: Problems) -> tuple
             name_file = link_file(link, ids[link.name], wake_on_lan=False)
             found += [name_file] if name_file else []
         path = f"{DIRECTORY}/guestinit-{ids[link.name]}.nmconnection"
-        content = _content(link, owners.get(link.name), kernel_names, problems)
+        port = of_bridges.get(link.name, Port())
+        content = _content(link, owners.get(link.name), port, kernel_names, problems)
         # A port comes up with its bond or bridge.
         is_port = link.name in owners and owners[link.name].kind != VRF
         activate = "" if is_port or link.activation else connection_uuid(link.name)
@@ -113,7 +116,7 @@ def _reapply(device: str, uuid: str) -> Gentler:
     return Gentler(("nmcli", "device", "reapply", device), question, uuid)
 
 
-def _content(link: Link, master: Link | None, kernel_names: dict[str, str], problems: Problems) -> bytes:
+def _content(link: Link, master: Link | None, port: Port, kernel_names: dict[str, str], problems: Problems) -> bytes:
     """One keyfile."""
     if link.emit_lldp:
         problems.error(link.at, link.path, "NetworkManager sends no LLDP", "left out")
@@ -123,7 +126,7 @@ def _content(link: Link, master: Link | None, kernel_names: dict[str, str], prob
         _match(link),
         _hardware(link),
         *_virtual(link, kernel_names, problems),
-        _port(link, master, problems) if master is not None and master.kind == BRIDGE else None,
+        _port(link, port, problems) if master is not None and master.kind == BRIDGE else None,
         None if is_port else _ip(link, 4, problems),
         None if is_port else _ip(link, 6, problems),
     ))  # fmt: skip
@@ -207,10 +210,10 @@ def _virtual(link: Link, kernel_names: dict[str, str], problems: Problems) -> li
     return []
 
 
-def _port(link: Link, bridge: Link, problems: Problems) -> Section:
+def _port(link: Link, port: Port, problems: Problems) -> Section:
     section = Section("bridge-port", "true", "false")
-    section.set("path-cost", dict(bridge.costs).get(link.name))
-    section.set("priority", dict(bridge.priorities).get(link.name))
+    section.set("path-cost", port.cost)
+    section.set("priority", port.priority)
     for name, is_on in link.port:
         if name == "hairpin":
             section.set("hairpin-mode", is_on)

@@ -22,11 +22,13 @@ from guestinit.model.network import (
     VRF,
     Link,
     Network,
+    Port,
     Rendered,
     Route,
     Rule,
     file_ids,
     masters,
+    ports,
 )
 from guestinit.model.problem import Problems
 from guestinit.renderers import Section, hardware_type, link_file, resolved_file, restart_resolved, tell, text
@@ -77,6 +79,7 @@ def render(network: Network, nics: tuple[Nic, ...], problems: Problems) -> tuple
     if network.state != CONFIGURED:
         return ()
     ids, owners, here = file_ids(network), masters(network), {nic.name for nic in nics}
+    of_bridges = ports(network)
     above: dict[str, list[tuple[str, str]]] = {}  # by the link below: the setting that asks for each that it carries
     for link in network.links:
         if link.parent:
@@ -95,7 +98,8 @@ def render(network: Network, nics: tuple[Nic, ...], problems: Problems) -> tuple
         elif link.kind != LOOPBACK:
             told = _PARTLY if link.name in here else ""
             found.append(_netdev_file(link, base + ".netdev", problems)._replace(told=told))
-        content = _content(link, owners.get(link.name), above.get(link.name, []), problems)
+        port = of_bridges.get(link.name, Port())
+        content = _content(link, owners.get(link.name), port, above.get(link.name, []), problems)
         found.append(Rendered(base + ".network", content, 0o644, link.at, link.name))
     return tuple(found)
 
@@ -106,7 +110,7 @@ def reload(files: tuple[Rendered, ...], changed: tuple[str, ...], facts: Facts) 
     yield from restart_resolved(changed)
 
 
-def _content(link: Link, master: Link | None, above: list[tuple[str, str]], problems: Problems) -> bytes:
+def _content(link: Link, master: Link | None, port: Port, above: list[tuple[str, str]], problems: Problems) -> bytes:
     """One .network file."""
     if link.infiniband_mode:
         # The manual knows a section [IPoIB]; the program, at least until 252, does not.
@@ -127,13 +131,13 @@ def _content(link: Link, master: Link | None, above: list[tuple[str, str]], prob
     settings.set("Domains", " ".join(given.value for given in link.search))
     for setting, name in above:
         settings.set(setting, name)
-    port = None
+    bridge = None
     if master is not None:
         settings.set({BOND: "Bond", BRIDGE: "Bridge", VRF: "VRF"}[master.kind], master.name)
         if master.kind == BOND and dict(master.parameters).get("primary") == link.name:
             settings.set("PrimarySlave", True)
         if master.kind == BRIDGE:
-            port = _port(link, master)
+            bridge = _port(link, port)
     if not settings.lines:
         # An interface without a word about it is still ours: it is brought up, and gets a link-local address.
         settings.set("LinkLocalAddressing", "ipv6")
@@ -147,7 +151,7 @@ def _content(link: Link, master: Link | None, above: list[tuple[str, str]], prob
         _dhcp4(link),
         _dhcp6(link, problems),
         _advertisements(link),
-        port,
+        bridge,
     ))  # fmt: skip
 
 
@@ -291,10 +295,10 @@ def _domains(choice: str) -> str:
     return {"": "yes", "true": "yes", "false": "no", "route": "route"}[choice]
 
 
-def _port(link: Link, bridge: Link) -> Section:
+def _port(link: Link, port: Port) -> Section:
     section = Section("Bridge")
-    section.set("Cost", dict(bridge.costs).get(link.name))
-    section.set("Priority", dict(bridge.priorities).get(link.name))
+    section.set("Cost", port.cost)
+    section.set("Priority", port.priority)
     for name, is_on in link.port:
         section.set(
             {"hairpin": "HairPin", "learning": "Learning", "neigh_suppress": "NeighborSuppression"}[name], is_on

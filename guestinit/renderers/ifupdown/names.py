@@ -7,10 +7,11 @@ it when the network starts: `auto mac/02:00:00:00:00:01/1=lan0`, the first inter
 
 from __future__ import annotations
 
+from collections.abc import Container
 from typing import NamedTuple
 
 from guestinit.model.facts import Nic
-from guestinit.model.hardware import matching
+from guestinit.model.hardware import Cards
 from guestinit.model.network import HARDWARE, Link, Network, file_ids
 from guestinit.model.problem import Problems
 from guestinit.model.shell import is_plain
@@ -36,10 +37,11 @@ def resolve(network: Network, nics: tuple[Nic, ...], problems: Problems) -> dict
     """The interfaces of every link, by link name. A link that has none is said and not in it."""
     found: dict[str, tuple[Target, ...]] = {}
     owners: dict[str, Link] = {}
+    cards = Cards(nics)
     # What names its interface comes before what may hold for several.
     for link in sorted(network.links, key=lambda link: link.kind in HARDWARE and link.match.is_broad):
         own = []
-        for target in _targets(link, nics, frozenset(owners), problems):
+        for target in _targets(link, cards, bool(nics), owners, problems):
             owner = owners.setdefault(target.logical, link) if target.logical else link
             if owner is link:
                 own.append(target)
@@ -51,7 +53,7 @@ def resolve(network: Network, nics: tuple[Nic, ...], problems: Problems) -> dict
     return _without_collisions(network, found)
 
 
-def _targets(link: Link, nics: tuple[Nic, ...], taken: frozenset[str], problems: Problems) -> tuple[Target, ...]:
+def _targets(link: Link, cards: Cards, is_known: bool, taken: Container[str], problems: Problems) -> tuple[Target, ...]:
     name = link.name if link.kind not in HARDWARE else link.set_name or link.match.exact_name
     if name and not is_plain(name):
         problems.error(link.at, link.path, f"ifupdown takes no interface named '{name}'", _LEFT_OUT)
@@ -61,12 +63,12 @@ def _targets(link: Link, nics: tuple[Nic, ...], taken: frozenset[str], problems:
     if name:
         # Before it has the name that it shall have, the MAC finds it.
         return (Target(name, name, _mac_pattern(link) if link.set_name else ""),)
-    here = tuple(Target(nic.name, nic.name) for nic in matching(link, nics) if nic.name not in taken)
+    here = tuple(Target(nic.name, nic.name) for nic in cards.matching(link) if nic.name not in taken)
     if here:
         return here
     if link.match.mac:
         return (Target("", "", _mac_pattern(link), is_known=False),)
-    return _broad(link, nics, problems)
+    return _broad(link, is_known, problems)
 
 
 def _mac_pattern(link: Link) -> str:
@@ -74,14 +76,14 @@ def _mac_pattern(link: Link) -> str:
     return f"mac/{link.match.mac}/1" if link.match.mac else ""
 
 
-def _broad(link: Link, nics: tuple[Nic, ...], problems: Problems) -> tuple[Target, ...]:
+def _broad(link: Link, is_known: bool, problems: Problems) -> tuple[Target, ...]:
     """What is left where no interface of the machine fits, or none is known."""
     match = link.match
     if match.drivers:
         message = f"ifupdown does not know drivers, and no other interface here has {' or '.join(match.drivers)}"
         problems.error(link.at, link.path, message, _LEFT_OUT)
         return ()
-    if nics:
+    if is_known:
         message = f"no other interface here is named {' or '.join(match.names)}"
         problems.error(link.at, link.path, message, _LEFT_OUT)
         return ()
