@@ -88,6 +88,7 @@ class Absence(NamedTuple):
     """A path that is not there (a file or a link, never a directory with content)."""
 
     path: str
+    must_keep: bool = False  # fails where what is in it cannot be kept (Step.keep): it is somebody else's
 
 
 class Group(NamedTuple):

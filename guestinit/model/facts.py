@@ -62,6 +62,7 @@ class Facts(NamedTuple):
     identity: Identity
     live: bool  # the running system; False: another root, offline
     renderer: str  # which network stack this image uses: a name in model.network.RENDERERS, or another
+    managers: tuple[str, ...] = ()  # which network stacks are enabled, that one or others
     nics: tuple[Nic, ...] = ()
     users: tuple[str, ...] = ()  # names in /etc/passwd
     groups: tuple[str, ...] = ()  # names in /etc/group

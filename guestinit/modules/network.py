@@ -75,6 +75,8 @@ def _plan(section: Section, facts: Facts) -> Iterator[Union[Step, Problem]]:
     files = rooms.one("renderers", facts.renderer).render(network, nics, problems)
     if network.state == EMPTY and facts.resolver == "file":
         files = ()  # the servers go into resolv.conf instead
+    if set(facts.managers) - {facts.renderer}:
+        files += rooms.one("renderers", "bystanders").files(facts.renderer, facts.managers, network)
     yield from problems.found
     yield from _say_absent(network, facts)
     # What stands in the way goes last, and only if its successor was taken: a refused file changes nothing.
@@ -128,9 +130,12 @@ def _settle_rivals(network: Network, files: tuple[Rendered, ...], facts: Facts) 
         return
     for rival in rooms.one("renderers", "rivals").find(facts.renderer, network, facts.nics, facts.network_files):
         if rival.remove:
-            because = Because(rival.link.at, f"left by cloud-init, and {rival.reason}")
+            is_left = "cloud-init" in rival.path
+            whose = "left by cloud-init, and" if is_left else "the image's own, which"
+            because = Because(rival.link.at, f"{whose} {rival.reason}")
             needs = tuple(f"file:{each.path}" for each in files if each.link == rival.link.name)
-            yield Step(f"absence:{rival.path}", _MODULE, Absence(rival.path), because, needs=needs, vital=True)
+            action = Absence(rival.path, must_keep=not is_left)
+            yield Step(f"absence:{rival.path}", _MODULE, action, because, needs=needs, vital=True)
         else:
             hint = "guestinit's configuration may have no effect; remove the other one from the image"
             problems.error(rival.link.at, rival.link.path, f"{rival.path} {rival.reason}", hint)
@@ -209,5 +214,9 @@ def _reload(files: tuple[Rendered, ...], changes: list[Step], facts: Facts) -> I
     Every manager leaves links alone whose configuration did not change.
     """
     ids = tuple(step.id for step in changes)
-    if ids and facts.renderer in RENDERERS:
+    if not ids:
+        return
+    if set(facts.managers) - {facts.renderer}:  # these first: they let go before the other one takes over
+        yield from rooms.one("renderers", "bystanders").reload(facts.renderer, facts.managers, ids)
+    if facts.renderer in RENDERERS:
         yield from rooms.one("renderers", facts.renderer).reload(files, ids, facts)

@@ -7,15 +7,17 @@ the highest priority, and keeps away from what Debian's /etc/network/interfaces 
 from __future__ import annotations
 
 from collections.abc import Iterator
-from typing import NamedTuple, Optional
+from typing import NamedTuple
 
 from guestinit.model.facts import Nic
+from guestinit.model.hardware import matching
 from guestinit.model.network import HARDWARE, Link, Network, file_ids
 
 NETWORKD = "networkd"
 NETWORK_MANAGER = "network-manager"
 NETPLAN = "netplan"
 PRIORITY = 120  # of our own profiles
+_ALONE = (".network", ".nmconnection", ".link")  # files that hold one configuration, for one match
 _OURS = ("10-guestinit-", "11-guestinit-", "guestinit-")
 
 
@@ -25,21 +27,24 @@ class Rival(NamedTuple):
     path: str
     link: Link
     reason: str
-    remove: bool  # it was left behind by cloud-init in the template; otherwise it is only reported
+    remove: bool  # nothing else is lost with it; otherwise it is only reported
 
 
 def find(renderer: str, network: Network, nics: tuple[Nic, ...], files: tuple[tuple[str, str], ...]) -> Iterator[Rival]:
-    """What competes, each file once."""
+    """What competes, each file once. One that is for interfaces of the seed alone has no work left, and can go."""
     ids = file_ids(network)
-    hardware = [(link, nic) for link in network.links if link.kind in HARDWARE for nic in [_nic(link, nics)] if nic]
+    ours = [(link, nic) for link in network.links if link.kind in HARDWARE for nic in matching(link, nics)]
+    others = [nic for nic in nics if nic.physical and all(nic != each for _, each in ours)]
     for path, text in files:
         name = path.rpartition("/")[2]
         if name.startswith(_OURS):
             continue
-        for link, nic in hardware:
-            reason = _reason(renderer, path, text, f"10-guestinit-{ids[link.name]}.network", nic)
+        for link, nic in ours:
+            reason = _reason(renderer, path, text, ids[link.name], link, nic)
             if reason:
-                yield Rival(path, link, reason, remove="cloud-init" in name)
+                is_theirs = any(_reason(renderer, path, text, ids[link.name], link, other) for other in others)
+                can_go = name.endswith(_ALONE) and path.startswith("/etc/") and not is_theirs
+                yield Rival(path, link, reason, remove=can_go or "cloud-init" in name)
                 break
 
 
@@ -55,6 +60,8 @@ def configuring(renderer: str, nic: Nic, files: tuple[tuple[str, str], ...]) -> 
             is_his = renderer in (NETWORKD, NETPLAN) and _networkd_matches(text, nic)
         elif name.endswith(".yaml"):
             is_his = renderer == NETPLAN and _netplan_matches(text, nic)
+        elif name.endswith(".link"):
+            is_his = False  # what it is called, not what it has
         else:
             is_his = renderer == NETWORK_MANAGER and _network_manager_matches(text, nic)
         if is_his:
@@ -62,15 +69,9 @@ def configuring(renderer: str, nic: Nic, files: tuple[tuple[str, str], ...]) -> 
     return ""
 
 
-def _nic(link: Link, nics: tuple[Nic, ...]) -> Optional[Nic]:
-    for nic in nics:
-        if link.match.mac == nic.mac if link.match.mac else link.match.exact_name == nic.name:
-            return nic
-    return None
-
-
-def _reason(renderer: str, path: str, text: str, ours: str, nic: Nic) -> str:
+def _reason(renderer: str, path: str, text: str, file_id: str, link: Link, nic: Nic) -> str:
     name = path.rpartition("/")[2]
+    ours = f"{11 if link.match.is_broad else 10}-guestinit-{file_id}.network"
     if path.startswith("/etc/network/interfaces"):
         if _is_up_by_ifupdown(text, nic.name):
             who = "NetworkManager leaves it alone then" if renderer == NETWORK_MANAGER else "ifupdown brings it up too"
@@ -78,6 +79,10 @@ def _reason(renderer: str, path: str, text: str, ours: str, nic: Nic) -> str:
     elif renderer == NETWORKD and name.endswith(".network") and name < ours:
         if _networkd_matches(text, nic):
             return f"matches {nic.name} too and is read before {ours}"
+    elif name.endswith(".link"):
+        ours = f"10-guestinit-{file_id}.link"
+        if link.set_name and name < ours and "\nName=" in text.partition("[Link]")[2] and _networkd_matches(text, nic):
+            return f"names {nic.name} too and is read before {ours}"
     elif renderer == NETWORK_MANAGER and name.endswith(".nmconnection"):
         settings = _settings(text)
         priority = settings.get("autoconnect-priority", "0")
@@ -98,9 +103,9 @@ def _networkd_matches(text: str, nic: Nic) -> bool:
         key, sign, value = (part.strip() for part in line.partition("="))
         if not inside or not sign or line[:1] in "#;":
             continue
-        if key in ("Name", "Driver", "Type", "Kind"):
+        if key in ("Name", "OriginalName", "Driver", "Type", "Kind"):
             # systemd.network(5): an exclamation mark turns the whole list round. No hardware has a kind.
-            text = {"Name": nic.name, "Driver": nic.driver, "Type": "ether", "Kind": ""}[key]
+            text = {"Name": nic.name, "OriginalName": nic.name, "Driver": nic.driver, "Type": "ether", "Kind": ""}[key]
             if _fits(text, value.lstrip("!").split()) == value.startswith("!"):
                 return False
         elif key in ("MACAddress", "PermanentMACAddress"):

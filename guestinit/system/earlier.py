@@ -65,7 +65,7 @@ class Earlier:
         entry = self._copy(path, follow)
         self._append(entry._asdict())
         self._known.add(path)
-        return f"what was in it is not kept: {entry.why}" if entry.was == LOST else ""
+        return f"its content before cannot be kept: {entry.why}" if entry.was == LOST else ""
 
     def entries(self) -> tuple[Entry, ...]:
         """What was there before the last change, in the order of the changes."""

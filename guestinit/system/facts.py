@@ -54,6 +54,7 @@ def gather(system: System, identity: Identity, image: Image) -> Facts:
         identity=identity,
         live=system.live,
         renderer=renderer,
+        managers=enabled_managers(system),
         nics=find_nics(system),
         users=_first_fields(system, "/etc/passwd"),
         groups=_first_fields(system, "/etc/group"),
@@ -187,7 +188,7 @@ def find_renderer(system: System, image: Image, distro: Distro) -> str:
     configured = image.option("network.renderer", "auto")
     if configured != "auto":
         return configured
-    enabled = [name for name, unit in _RENDERERS if is_enabled(system, unit)]
+    enabled = list(enabled_managers(system))
     if netplan_facts.is_installed(system.root):
         if netplan_facts.paths(system.root):
             behind = netplan_facts.find_backend(system.root)
@@ -207,6 +208,11 @@ def find_renderer(system: System, image: Image, distro: Distro) -> str:
 def _networkd_starts(system: System) -> bool:
     """Whether systemd-networkd is enabled, or netplan's generator has it started in this boot."""
     return is_enabled(system, "systemd-networkd.service") or netplan_facts.has_networkd_started(system.root)
+
+
+def enabled_managers(system: System) -> tuple[str, ...]:
+    """The network stacks that a boot starts."""
+    return tuple(name for name, unit in _RENDERERS if is_enabled(system, unit))
 
 
 def is_enabled(system: System, unit: str) -> bool:

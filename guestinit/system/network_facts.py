@@ -8,8 +8,8 @@ if TYPE_CHECKING:
     from guestinit.system.root import Root
 
 _DIRECTORIES = (
-    ("/etc/systemd/network", ".network"),
-    ("/run/systemd/network", ".network"),
+    ("/etc/systemd/network", (".network", ".link")),
+    ("/run/systemd/network", (".network", ".link")),
     ("/etc/NetworkManager/system-connections", ".nmconnection"),
     ("/run/NetworkManager/system-connections", ".nmconnection"),
     ("/etc/sysconfig/network-scripts", ""),  # EL 8 and 9: ifcfg-NAME
@@ -27,7 +27,8 @@ _PACKAGED = (
 _LONGEST = 64 * 1024
 # Of a file only what tells which interface it is for: connections may hold the password of a wireless network.
 _TELLING = (
-    "Name", "MACAddress", "PermanentMACAddress", "Driver", "Type", "Kind", "Path", "Property", "Host", "Virtualization",
+    "Name", "OriginalName",
+    "MACAddress", "PermanentMACAddress", "Driver", "Type", "Kind", "Path", "Property", "Host", "Virtualization",
     "mac-address", "interface-name", "autoconnect-priority", "autoconnect", "type",
     "DEVICE", "HWADDR", "ONBOOT", "TYPE",
 )  # fmt: skip

@@ -215,28 +215,87 @@ def test_what_cloud_init_left_for_the_same_interface_goes() -> None:
     assert rivals("network-manager", path, text) == ([f"absence:{path}"], [])
 
 
+LAN = "/etc/systemd/network/05-lan.network"
+STANZA = "iface ens18 inet dhcp\n"
+KEYFILE = "/etc/NetworkManager/system-connections/ens18.nmconnection"
+
+
+@pytest.mark.parametrize(
+    ("renderer", "path", "text"),
+    [
+        ("networkd", LAN, "[Match]\nName=eth*\n"),
+        ("networkd", LAN, "[Match]\nName=en*\nMACAddress=02:00:00:00:00:01\n"),
+        ("networkd", LAN, "[Match]\nKind=bridge\n[Network]\nName=ens18\n"),
+        ("networkd", "/etc/systemd/network/80-lan.network", "[Match]\nName=en*\n"),
+        ("networkd", "/etc/systemd/network/05-lan.link", "[Match]\nOriginalName=*\n[Link]\nName=lan0\n"),
+        ("networkd", "/etc/network/interfaces", "auto lo\niface lo inet loopback\n"),
+        ("network-manager", "/etc/network/interfaces.d/a", STANZA),
+        ("network-manager", KEYFILE, "interface-name=ens18\n"),
+    ],
+)
+def test_what_has_no_say_stays(renderer: str, path: str, text: str) -> None:
+    assert rivals(renderer, path, text) == ([], [])
+
+
+@pytest.mark.parametrize(
+    ("renderer", "path", "text"),
+    [
+        ("networkd", LAN, "[Match]\nName=en*\n[Network]\nDHCP=yes\n"),
+        ("networkd", LAN, f"[Match]\nMACAddress={MAC}\nType=ether\n"),
+        ("network-manager", KEYFILE, "interface-name=ens18\nautoconnect-priority=999\n"),
+    ],
+)
+def test_what_is_for_the_same_interface_alone_goes(renderer: str, path: str, text: str) -> None:
+    steps, problems = plan(STATIC, facts(renderer, network_files=((path, text),)))
+    [step] = [step for step in steps if isinstance(step.action, Absence)]
+    assert (problems, step.action) == ([], Absence(path, must_keep=True))
+    assert step.keep and step.needs[0].startswith("file:")
+    assert "the image's own" in str(step.because) and "ens18" in str(step.because)
+
+
 @pytest.mark.parametrize(
     ("renderer", "path", "text", "said"),
     [
-        ("networkd", "/etc/systemd/network/05-lan.network", "[Match]\nName=en*\n[Network]\nDHCP=yes\n", "read before"),
-        ("networkd", "/etc/systemd/network/05-lan.network", f"[Match]\nMACAddress={MAC}\nType=ether\n", "read before"),
-        ("networkd", "/etc/systemd/network/05-lan.network", "[Match]\nName=eth*\n", ""),
-        ("networkd", "/etc/systemd/network/05-lan.network", "[Match]\nName=en*\nMACAddress=02:00:00:00:00:01\n", ""),
-        ("networkd", "/etc/systemd/network/05-lan.network", "[Match]\nKind=bridge\n[Network]\nName=ens18\n", ""),
-        ("networkd", "/etc/systemd/network/80-lan.network", "[Match]\nName=en*\n", ""),
-        ("networkd", "/etc/network/interfaces", "auto lo\niface lo inet loopback\n", ""),
-        ("networkd", "/etc/network/interfaces", "allow-hotplug ens18\niface ens18 inet dhcp\n", "brings it up too"),
-        ("network-manager", "/etc/network/interfaces.d/a", "auto ens18\niface ens18 inet dhcp\n", "leaves it alone"),
-        ("network-manager", "/etc/network/interfaces.d/a", "iface ens18 inet dhcp\n", ""),
-        ("network-manager", "/etc/NetworkManager/system-connections/ens18.nmconnection", "interface-name=ens18\n", ""),
-        (
-            "network-manager", "/etc/NetworkManager/system-connections/ens18.nmconnection",
-            "interface-name=ens18\nautoconnect-priority=999\n", "has priority 999",
-        ),
+        ("networkd", LAN, "[Match]\nName=en*\n[Network]\nDHCP=yes\n", "read before"),  # ens19 has nothing else
+        ("networkd", "/run/systemd/network/05-lan.network", "[Match]\nName=ens18\n", "read before"),
+        ("networkd", "/etc/network/interfaces", f"allow-hotplug ens18\n{STANZA}", "brings it up too"),
+        ("network-manager", "/etc/network/interfaces.d/a", f"auto ens18\n{STANZA}", "leaves it alone"),
     ],
-)  # fmt: skip
-def test_rivals_of_the_image_are_named(renderer: str, path: str, text: str, said: str) -> None:
-    removed, messages = rivals(renderer, path, text)
-    assert removed == []
-    assert len(messages) == (1 if said else 0)
-    assert all(said in message and path in message and "ens18" in message for message in messages)
+)
+def test_what_others_need_too_is_named(renderer: str, path: str, text: str, said: str) -> None:
+    nics = (Nic("lo", "00:00:00:00:00:00", physical=False), Nic("ens18", MAC), Nic("ens19", "bc:24:11:0a:1b:2d"))
+    steps, problems = plan(STATIC, facts(renderer, nics=nics, network_files=((path, text),)))
+    assert [step for step in steps if isinstance(step.action, Absence)] == []
+    [problem] = problems
+    assert said in problem.message and path in problem.message and "ens18" in problem.message
+
+
+def test_another_name_for_the_same_interface() -> None:
+    text = f"version: 2\nethernets: {{lan: {{match: {{macaddress: '{MAC}'}}, set-name: lan0, dhcp4: true}}}}\n"
+    path = "/etc/systemd/network/05-names.link"
+    file = (path, "[Match]\nOriginalName=*\n[Link]\nName=wan0\n")
+    steps, _ = plan(text, facts(network_files=(file,), nics=(Nic("ens18", MAC),)))
+    assert f"absence:{path}" in [step.id for step in steps]
+    file = (path, "[Match]\nOriginalName=*\n[Link]\nMACAddressPolicy=none\n")  # no name in it
+    steps, _ = plan(text, facts(network_files=(file,), nics=(Nic("ens18", MAC),)))
+    assert f"absence:{path}" not in [step.id for step in steps]
+
+
+def test_two_managers_never_share_an_interface() -> None:
+    conf = "/etc/NetworkManager/conf.d/50-guestinit.conf"
+    steps, _ = plan(STATIC, facts("networkd", managers=("networkd", "network-manager")))
+    assert [step.id for step in steps] == [
+        f"file:{NETWORK_FILE}", f"file:{conf}", "command:nmcli general reload conf", "command:networkctl reload",
+    ]  # fmt: skip
+    assert isinstance(steps[1].action, File)
+    assert bytes(steps[1].action.content).decode().splitlines()[2:] == [  # type: ignore[arg-type]
+        "[device-guestinit]", f"match-device=mac:{MAC}", "managed=0",
+    ]  # fmt: skip
+    steps, _ = plan(STATIC, facts("network-manager", managers=("networkd", "network-manager"), resolver="file"))
+    content = {step.id: step.action.content for step in steps if isinstance(step.action, File)}
+    assert bytes(content[f"file:{NETWORK_FILE}"]).decode().splitlines()[2:] == [  # type: ignore[arg-type]
+        "[Match]", f"MACAddress={MAC}", "", "[Link]", "Unmanaged=yes",
+    ]  # fmt: skip
+    assert steps[2].id == "command:networkctl reload"
+    alone = plan(STATIC, facts("networkd", managers=("networkd",), written=(conf,)))[0]
+    assert f"absence:{conf}" in [step.id for step in alone]

@@ -13,7 +13,7 @@ from machine import FakeProcess, as_root, machine, make_accounts, snapshot
 from guestinit import cli
 from guestinit.model.action import Absence, Action, Because, File, Link, Step
 from guestinit.model.identity import Instance, Settled
-from guestinit.model.plan import OK
+from guestinit.model.plan import FAILED, OK
 from guestinit.model.seed import Document, Seed
 from guestinit.system import clean, engine
 from guestinit.system.earlier import DIRECTORY, RECORD, Earlier
@@ -138,11 +138,23 @@ def test_keys_rest_nowhere_else(tree: Path, capsys: pytest.CaptureFixture[str]) 
     (tree / path[1:]).parent.mkdir(parents=True)
     (tree / path[1:]).write_text("[wifi-security]\npsk=open sesame\n")
     applied = change_all(tree, "one", (change(path, File(path, b"[connection]\n", 0o600)), *STEPS[:1]))
-    assert applied.outcomes[0].message == "what was in it is not kept: it holds a key or a password"
+    assert applied.outcomes[0].message == "its content before cannot be kept: it holds a key or a password"
     assert not any(b"sesame" in entry[3] for entry in snapshot(tree / DIRECTORY[1:]).values())
     assert cli.main(["net", "undo", "--root", str(tree)]) == 0
     assert f"{path} cannot be put back: it holds a key or a password" in capsys.readouterr().err
     assert (tree / path[1:]).read_text() == "[connection]\n"
+
+
+def test_what_is_somebody_elses_and_cannot_be_kept_stays(tree: Path) -> None:
+    path = "/etc/NetworkManager/system-connections/lan.nmconnection"
+    (tree / path[1:]).parent.mkdir(parents=True)
+    (tree / path[1:]).write_text("[802-1x]\npassword=open sesame\n")
+    here = open_tree(tree)
+    [outcome] = engine.apply([change(path, Absence(path, must_keep=True))], here, lambda line: None).outcomes
+    assert (outcome.result, outcome.message) == (
+        FAILED, "not removed: its content before cannot be kept: it holds a key or a password",
+    )  # fmt: skip
+    assert (tree / path[1:]).exists()
 
 
 def test_the_copy_is_there_before_the_change(tree: Path) -> None:
