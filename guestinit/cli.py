@@ -154,11 +154,11 @@ def build_parser() -> argparse.ArgumentParser:
         description="Convert a network configuration to the files of a renderer, without touching this system.",
         allow_abbrev=False,
     )  # fmt: skip
-    render.add_argument("file", metavar="FILE")
+    render.add_argument("file", metavar="FILE", help="-: standard input")
     render.add_argument(
         "--renderer", metavar="NAME", required=True, help="networkd, network-manager, netplan or ifupdown"
     )
-    render.add_argument("--output", metavar="DIR", required=True, help="the directory to write below")
+    render.add_argument("--output", metavar="DIR", help="the directory to write below (default: show them)")
     render.add_argument(
         "--input-format", choices=("v1", "v2", "openstack", "eni"), help="default: what the file looks like"
     )

@@ -9,7 +9,6 @@ from argparse import Namespace
 from guestinit import modules, pipeline
 from guestinit.complaint import complain
 from guestinit.model.action import STAGES
-from guestinit.model.network import Rendered
 from guestinit.model.problem import ERROR, Problem, Problems
 from guestinit.model.report import (
     DEGRADED,
@@ -179,41 +178,9 @@ def net(options: Namespace) -> int:
         from guestinit.undo import undo
 
         return undo(options)
-    from guestinit import renderers
-    from guestinit.model.seed import Document
-    from guestinit.reading import config as reading
-    from guestinit.renderers import naming
-    from guestinit.show import problems as show
+    from guestinit.convert import render
 
-    if options.renderer not in renderers.NAMES:
-        return complain(f"unknown renderer '{options.renderer}'", f"one of {', '.join(renderers.NAMES)}", EXIT_USAGE)
-    problems = Problems()
-    try:
-        with open(options.file, "rb") as file:
-            content = file.read()
-        nics = renderers.parse_nics(options.nic)
-    except OSError as error:
-        return complain(f"{options.file}: {error.strerror}", code=EXIT_USAGE)
-    except ValueError as error:
-        return complain(str(error), "--nic NAME=MAC, such as eth0=52:54:00:12:34:56", EXIT_USAGE)
-    document = Document("network-config", options.file, content)
-    network = reading.read_network(document, problems, options.input_format or "")
-    rendered: tuple[Rendered, ...] = ()
-    if network is not None:
-        network, nics, _ = naming.resolve(network, nics, problems)
-        rendered = renderers.render(options.renderer, network, nics, problems)
-    for file_ in rendered:
-        path = os.path.join(options.output, file_.path.lstrip("/"))
-        os.makedirs(os.path.dirname(path), exist_ok=True)
-        descriptor = os.open(path, os.O_WRONLY | os.O_CREAT | os.O_TRUNC | os.O_CLOEXEC, file_.mode)
-        os.fchmod(descriptor, file_.mode)
-        with os.fdopen(descriptor, "wb") as output:
-            output.write(file_.content)
-        print(path)
-    for problem in problems.found:
-        sources = {options.file: content.decode("utf-8", "replace")}
-        sys.stderr.write(show.format(problem, sources, colour.wanted(sys.stderr)) + "\n")
-    return EXIT[DEGRADED] if any(problem.severity == ERROR for problem in problems.found) else 0
+    return render(options)
 
 
 def show_unreadable(problem: Problem) -> int:

@@ -26,6 +26,13 @@ NOBODY = ["setpriv", "--reuid=65534", "--regid=65534", "--clear-groups", "--inh-
 needs_root = pytest.mark.skipif(os.geteuid() != 0, reason="only root can become somebody else")
 
 
+WIREGUARD = """\
+version: 2
+tunnels:
+  wg0: {mode: wireguard, key: 4GgaQCy68nzNsUE5aJ9fuLzHhB65tAlwbmA72MWnOm8=, addresses: [10.9.0.1/24]}
+"""
+
+
 def run(words: Sequence[str], **environment: str) -> subprocess.CompletedProcess[str]:
     """The program itself, with nothing on its standard input."""
     return start([sys.executable, "-m", "guestinit.cli", *words], environment)
@@ -426,3 +433,33 @@ def test_what_changes_the_system_is_for_root(words: list[str], nobody: list[str]
     assert (done.returncode, done.stdout) == (1, "")
     assert "must run as root" in done.stderr
     assert "dry-run" in done.stderr  # what to do instead
+
+
+# net render
+
+
+def test_net_render_shows_files_and_keeps_keys_to_itself(tmp_path: Path) -> None:
+    source = tmp_path / "network-config"
+    source.write_text(WIREGUARD)
+    shown = run(["net", "render", str(source), "--renderer", "networkd"])
+    assert (shown.returncode, shown.stderr) == (0, "")
+    assert "--- /etc/systemd/network/10-guestinit-wg0.netdev 0640 root:systemd-network\n" in shown.stdout
+    assert "PrivateKey=(not shown)\n" in shown.stdout
+    assert "Address=10.9.0.1/24\n" in shown.stdout
+    written = run(["net", "render", str(source), "--renderer", "networkd", "--output", str(tmp_path / "out")])
+    assert written.stdout.splitlines() == [
+        str(tmp_path / "out/etc/systemd/network" / name)
+        for name in ("10-guestinit-wg0.netdev", "10-guestinit-wg0.network")
+    ]
+    netdev = tmp_path / "out/etc/systemd/network/10-guestinit-wg0.netdev"
+    assert "PrivateKey=4GgaQCy68nzNsUE5aJ9fuLzHhB65tAlwbmA72MWnOm8=\n" in netdev.read_text()
+    assert netdev.stat().st_mode & 0o777 == 0o640
+
+
+def test_net_render_reads_standard_input() -> None:
+    argv = [sys.executable, "-m", "guestinit.cli", "net", "render", "-", "--renderer", "netplan"]
+    document = "version: 2\nethernets: {eth0: {dhcp4: maybe}}\n"
+    done = subprocess.run(argv, input=document, capture_output=True, text=True, cwd=TOP, check=False)
+    assert done.returncode == 2
+    assert done.stdout.startswith("--- /etc/netplan/50-cloud-init.yaml 0600\n")
+    assert done.stderr.startswith("standard input:2:27: ethernets.eth0.dhcp4: ")
