@@ -35,6 +35,7 @@ NOT_THERE = (
     "/var/lib/guestinit", "/var/lib/cloud", "/etc/guestinit", "/etc/cloud", "/usr/bin/cloud-init",
     "/etc/systemd/network", "/etc/NetworkManager", "/etc/network", "/etc/resolv.conf",
 )  # fmt: skip
+MASKED = ("NetworkManager.service", "networking.service")  # the machine below may have them
 # Stand-ins are children: mount(8) copies the seed's files, and no package is fetched from anywhere.
 STAND_INS = {
     "mount": f'for point; do :; done\ncp {SEED}/* "$point"',
@@ -138,6 +139,9 @@ def make_machine(directory: str, with_drive: bool) -> str:
     with open(REPOSITORY + "/packaging/guestinit.yaml", encoding="utf-8") as file:
         _write(machine + "/etc/guestinit/guestinit.yaml", file.read())
     os.symlink("/run/systemd/resolve/stub-resolv.conf", machine + "/etc/resolv.conf")
+    for name in MASKED:
+        _remove(f"{machine}/etc/systemd/system/{name}")
+        os.symlink("/dev/null", f"{machine}/etc/systemd/system/{name}")
     if with_drive:
         iso, blocks = machine + "/dev/sr0", machine + "/sys/class/block/sr0/size"
         options = ("-quiet", "-iso-level", "3", "-J", "-R", "-V", "cidata")

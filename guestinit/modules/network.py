@@ -23,6 +23,7 @@ KEYS: tuple[Key, ...] = ()
 _MODULE = "network"
 _RESOLV_CONF = "/etc/resolv.conf"
 _MOST_SERVERS = 3  # MAXNS of resolv.conf(5)
+_TAKE_ALL = ("networkd", "network-manager")
 _STAYS = "an interface that it made stays until the next boot"
 # Names that only files of ours have: nothing else is ever removed as "no longer wanted".
 _OURS = ("10-guestinit-", "11-guestinit-", "guestinit-", "50-guestinit")
@@ -75,7 +76,7 @@ def _plan(section: Section, facts: Facts) -> Iterator[Union[Step, Problem]]:
     files = rooms.one("renderers", facts.renderer).render(network, nics, problems)
     if network.state == EMPTY and facts.resolver == "file":
         files = ()  # the servers go into resolv.conf instead
-    if set(facts.managers) - {facts.renderer}:
+    if _has_bystanders(facts):
         files += rooms.one("renderers", "bystanders").files(facts.renderer, facts.managers, network)
     yield from problems.found
     yield from _say_absent(network, facts)
@@ -208,6 +209,11 @@ def _rename(names: tuple[tuple[str, str], ...], network: Network, facts: Facts) 
     yield Step("rename:interfaces", _MODULE, Rename(names), because, frequency=frequency, vital=True)
 
 
+def _has_bystanders(facts: Facts) -> bool:
+    """Whether a network manager that takes whatever it finds is started beside the one that configures."""
+    return any(name != facts.renderer and name in _TAKE_ALL for name in facts.managers)
+
+
 def _reload(files: tuple[Rendered, ...], changes: list[Step], facts: Facts) -> Iterator[Step]:
     """Tell a manager that runs already. On a first boot none does: it starts after the local stage and reads the files.
 
@@ -216,7 +222,7 @@ def _reload(files: tuple[Rendered, ...], changes: list[Step], facts: Facts) -> I
     ids = tuple(step.id for step in changes)
     if not ids:
         return
-    if set(facts.managers) - {facts.renderer}:  # these first: they let go before the other one takes over
+    if _has_bystanders(facts):  # these first: they let go before the other one takes over
         yield from rooms.one("renderers", "bystanders").reload(facts.renderer, facts.managers, ids)
     if facts.renderer in RENDERERS:
         yield from rooms.one("renderers", facts.renderer).reload(files, ids, facts)
