@@ -158,6 +158,9 @@ def _ends(fields: Fields, mode: str, kind: Mode) -> tuple[str, str]:
             found[name] = ""
             continue
         parsed = values.ip(given.value)
+        if name == "local" and parsed is not None and parsed.is_unspecified:
+            found[name] = ""  # as good as not said
+            continue
         many = parsed is not None and parsed.is_multicast
         if parsed is None or parsed.is_unspecified or (many and (name == "local" or mode != VXLAN)):
             expected = "an address" if kind.outer is None else f"an IPv{kind.outer} address"

@@ -88,7 +88,6 @@ _COMMON_KEYS = (
     Key("critical", "true or false", "guestinit never takes addresses away at shutdown", ignored=True),
     Key("renderer", "text", "guestinit takes the renderer that the image uses", ignored=True),
     Key("networkmanager", "mapping", "for one renderer only", ignored=True),
-    Key("emit-lldp", "true or false", "whether it tells its neighbours who it is"),
     Key("hairpin", "true or false", "whether a bridge may send back by the member that it came from"),
     Key("port-mac-learning", "true or false", "whether a bridge learns MACs behind this member"),
     Key("neigh-suppress", "true or false", "whether a bridge keeps ARP and neighbour discovery from this member"),
@@ -99,6 +98,7 @@ _OWN_KEYS = {
         Key("match", "mapping", "which hardware is meant; without it the name is the kernel's"),
         Key("set-name", "text", "what the kernel shall call it; one that is up is renamed at the next boot"),
         Key("wakeonlan", "true or false", "whether a magic packet wakes the machine"),
+        Key("emit-lldp", "true or false", "whether it tells its neighbours who it is"),
         Key("infiniband-mode", "text", "datagram or connected; makes it an InfiniBand interface"),
         *(Key(name, "true or false", "whether the hardware does this") for name in _OFFLOADS),
         *(Key(name, "anything", "not supported") for name in _UNSUPPORTED_OF_HARDWARE),
@@ -206,10 +206,11 @@ def _hardware(link: Link, fields: Fields) -> Link:
         elif given.value != link.match.exact_name:
             hint = "the name stays; write match.macaddress"
             problems.error(given.at, fields.path_of("set-name"), "needs a match by MAC or driver", hint)
-    mode = values.choice(fields, "infiniband-mode", ("datagram", "connected"))
+    mode, lldp = values.choice(fields, "infiniband-mode", ("datagram", "connected")), fields.flag("emit-lldp")
     return link._replace(
         kind=INFINIBAND if mode else link.kind,
         infiniband_mode=mode,
+        emit_lldp=lldp.value if lldp else None,
         wake_on_lan=bool(wake and wake.value),
         offloads=_flags(fields, _OFFLOADS),
     )
@@ -261,7 +262,7 @@ def _details(link: Link, fields: Fields) -> Link:
     """What is left: sizes, IPv6 details, when it is brought up."""
     mtu, mtu6 = fields.number("mtu", 68, 2**31 - 1), fields.number("ipv6-mtu", 1280, 2**31 - 1)
     privacy, optional = fields.flag("ipv6-privacy"), fields.flag("optional")
-    carrier, lldp = fields.flag("ignore-carrier"), fields.flag("emit-lldp")
+    carrier = fields.flag("ignore-carrier")
     token = fields.text("ipv6-address-token")
     parsed = values.ip(token.value) if token is not None else None
     if token is not None and (parsed is None or parsed.version != 6):
@@ -277,7 +278,6 @@ def _details(link: Link, fields: Fields) -> Link:
         optional=bool(optional and optional.value),
         ignore_carrier=bool(carrier and carrier.value),
         activation=values.choice(fields, "activation-mode", ("manual", "off")),
-        emit_lldp=lldp.value if lldp else None,
         port=_flags(fields, _PORT),
     )
 

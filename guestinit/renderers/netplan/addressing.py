@@ -132,7 +132,10 @@ def _routing(link: Link, problems: Problems) -> dict[str, Tree]:
 def _route(route: Route, link: Link, problems: Problems) -> dict[str, Tree]:
     """A route; empty, with a problem, if netplan does not take it."""
     found: dict[str, Tree] = {"to": "default" if route.via and route.to in _ANYWHERE else route.to}
-    numbers = (("metric", route.metric), ("table", route.table), ("mtu", route.mtu))
+    numbers = (
+        ("metric", route.metric), ("table", route.table), ("mtu", route.mtu),
+        ("congestion-window", route.congestion_window), ("advertised-receive-window", route.receive_window),
+    )  # fmt: skip
     hint = f"the route to {route.to} is left out"
     if not all(_fits(number, f"{name} of a route", link, problems, hint) for name, number in numbers):
         return {}
@@ -142,6 +145,9 @@ def _route(route: Route, link: Link, problems: Problems) -> dict[str, Tree]:
     if route.scope and scope != route.scope:
         message = "netplan takes no route of the scope global without a gateway"
         problems.warning(route.at, link.path, message, f"the route to {route.to} has the scope link")
+    if route.advertised_mss is not None:
+        message = "netplan 0.106 knows no advertised-mss of a route"
+        problems.error(route.at, link.path, message, f"the route to {route.to} is set without")
     for name, value in (
         ("via", route.via or None), ("on-link", route.on_link or None), ("scope", scope or None),
         ("type", route.type or None), ("from", route.source or None), *numbers,

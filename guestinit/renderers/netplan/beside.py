@@ -21,6 +21,7 @@ _ZERO = {
     "priority": "Priority",
     "ageing": "FDBAgeingSec",
 }
+_PORT = {"hairpin": "HairPin", "learning": "Learning", "neigh_suppress": "NeighborSuppression"}
 _LINK_LOCAL = {(): "no", (4,): "ipv4", (6,): "ipv6", (4, 6): "yes"}
 
 
@@ -72,6 +73,8 @@ def _port(link: Link, owner: Optional[Link]) -> Section:
     section = Section("Bridge")
     if owner is not None and owner.kind == BRIDGE and dict(owner.priorities).get(link.name) == 0:
         section.set("Priority", 0)  # as above
+    for name, is_on in link.port:  # of which 0.106 knows one
+        section.set(_PORT[name], is_on)
     return section
 
 

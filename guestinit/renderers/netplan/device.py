@@ -36,6 +36,16 @@ _BRIDGE = {
     "ageing_time": "ageing-time",
     "priority": "priority",
 }
+# By the name of systemd.link(5).
+_OFFLOADS = {
+    "ReceiveChecksumOffload": "receive-checksum-offload",
+    "TransmitChecksumOffload": "transmit-checksum-offload",
+    "TCPSegmentationOffload": "tcp-segmentation-offload",
+    "TCP6SegmentationOffload": "tcp6-segmentation-offload",
+    "GenericSegmentationOffload": "generic-segmentation-offload",
+    "GenericReceiveOffload": "generic-receive-offload",
+    "LargeReceiveOffload": "large-receive-offload",
+}
 _FLAGS = ("stp", "all_slaves_active")
 _MOST = 2**32 - 1
 _MOST_PRIORITY = 63  # of a bridge's port
@@ -52,6 +62,11 @@ def describe(link: Link, ids: dict[str, str], problems: Problems) -> dict[str, T
             found["set-name"] = link.set_name
         if link.wake_on_lan:
             found["wakeonlan"] = True
+        found.update((_OFFLOADS[name], is_on) for name, is_on in link.offloads)
+        if link.infiniband_mode:
+            found["infiniband-mode"] = link.infiniband_mode
+            message = "systemd-networkd does not set what netplan writes for it"
+            problems.warning(link.at, link.path, message, "with NetworkManager behind netplan the mode is set")
     elif link.kind == VLAN:
         found["id"] = link.vlan_id
         found["link"] = ids[link.parent]
@@ -65,6 +80,7 @@ def describe(link: Link, ids: dict[str, str], problems: Problems) -> dict[str, T
     for name, value in (
         ("macaddress", link.mac or None), ("mtu", link.mtu), ("optional", link.optional or None),
         ("activation-mode", link.activation or None), ("ignore-carrier", link.ignore_carrier or None),
+        ("emit-lldp", link.emit_lldp),
     ):  # fmt: skip
         if value is not None:
             found[name] = value
