@@ -55,6 +55,13 @@ class Distro(NamedTuple):
     prefer_fqdn: bool = False  # /etc/hostname holds the full name, as cloud-init leaves it there too
 
 
+class Ifupdown(NamedTuple):
+    """What ifupdown has on this machine."""
+
+    files: tuple[tuple[str, str], ...] = ()  # path and text, bytes that are not UTF-8 as surrogates
+    up: tuple[tuple[str, str], ...] = ()  # interfaces that it brought up, and the stanza that it took for each
+
+
 class Facts(NamedTuple):
     """The machine before planning."""
 
@@ -78,6 +85,7 @@ class Facts(NamedTuple):
     netplan_backend: str = ""  # who is behind netplan, as its files have it: "networkd", "network-manager"
     networkd_starts: bool = False  # systemd-networkd is enabled, or a generator of this boot has it started
     network_files: tuple[tuple[str, str], ...] = ()  # the image's own network configuration: path and text, no secrets
+    ifupdown: Ifupdown = Ifupdown()  # where that is the network stack
 
     def option(self, name: str, default: str = "") -> str:
         """A setting of the image configuration, by its dotted name."""

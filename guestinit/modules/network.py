@@ -12,14 +12,16 @@ from typing import NamedTuple, Optional, Union
 from guestinit import rooms
 from guestinit.model.accounts import Accounts
 from guestinit.model.action import CONVERGE, EVERY_BOOT, Absence, Because, File, Lines, Link, Rename, Step
-from guestinit.model.facts import Facts
+from guestinit.model.facts import Facts, Nic
 from guestinit.model.fields import Fields, Key
 from guestinit.model.network import DISABLED, EMPTY, HARDWARE, NETPLAN_FILE, RENDERERS, Network, Rendered
 from guestinit.model.problem import Problem, Problems
 from guestinit.model.seed import MetaData
+from guestinit.model.value import Given
 
 KEYS: tuple[Key, ...] = ()
 
+_IFUPDOWN = "ifupdown"
 _MODULE = "network"
 _RESOLV_CONF = "/etc/resolv.conf"
 _MOST_SERVERS = 3  # MAXNS of resolv.conf(5)
@@ -47,7 +49,7 @@ def plan(section: Section, facts: Facts, accounts: Accounts) -> Iterator[Union[S
     """
     for each in _plan(section, facts):
         if isinstance(each, Step) and isinstance(each.action, (File, Lines, Link, Absence)):
-            each = each._replace(keep=True)
+            each = each._replace(keep=not each.action.path.startswith("/run/"))
         yield each
 
 
@@ -62,7 +64,11 @@ def _plan(section: Section, facts: Facts) -> Iterator[Union[Step, Problem]]:
             network = choice.network
     if network is None:
         if facts.identity.is_new:  # a clone of a machine that had a network-config: its addresses are not ours
-            gone = list(_remove_stale((), facts, Because(text="this machine's seed says nothing about the network")))
+            because = Because(text="this machine's seed says nothing about the network")
+            gone = list(_remove_stale((), facts, because))
+            if facts.renderer == _IFUPDOWN:
+                back = rooms.one("renderers", facts.renderer).settle(None, (), facts.nics, facts, because)
+                gone += [each for each in back if isinstance(each, Step)]
             yield from gone
             yield from _reload((), gone, facts)
         return
@@ -71,18 +77,22 @@ def _plan(section: Section, facts: Facts) -> Iterator[Union[Step, Problem]]:
         yield _error(network, message, "the network stays as the image has it; set network.renderer to choose another")
         return
     problems = Problems()
+    before = facts.nics
     network, nics, names = rooms.one("renderers", "naming").resolve(network, facts.nics, problems)
     facts = facts._replace(nics=nics)
     files = rooms.one("renderers", facts.renderer).render(network, nics, problems)
     if network.state == EMPTY and facts.resolver == "file":
         files = ()  # the servers go into resolv.conf instead
+    elif facts.renderer == _IFUPDOWN and facts.resolver == "resolved":
+        servers, domains = _asked(network)
+        files += rooms.one("renderers", _IFUPDOWN).resolved(network._replace(dns=servers, search=domains))
     if _has_bystanders(facts):
         files += rooms.one("renderers", "bystanders").files(facts.renderer, facts.managers, network)
     yield from problems.found
     yield from _say_absent(network, facts)
     # What stands in the way goes last, and only if its successor was taken: a refused file changes nothing.
     changes = list(_write(files))
-    for each in _settle_rivals(network, files, facts):
+    for each in _settle_rivals(network, files, before, facts):
         if isinstance(each, Step):
             changes.append(each)
         else:
@@ -124,12 +134,21 @@ def _say_absent(network: Network, facts: Facts) -> Iterator[Problem]:
     yield from problems.found
 
 
-def _settle_rivals(network: Network, files: tuple[Rendered, ...], facts: Facts) -> Iterator[Union[Step, Problem]]:
-    """The image's own configuration of the same interfaces: what cloud-init left goes, anything else is reported."""
+def _settle_rivals(
+    network: Network, files: tuple[Rendered, ...], before: tuple[Nic, ...], facts: Facts
+) -> Iterator[Union[Step, Problem]]:
+    """The image's own configuration of the same interfaces: what cloud-init left goes, anything else is reported.
+
+    `before`: the interfaces, as they are called now.
+    """
+    if facts.renderer == _IFUPDOWN:
+        because = Because(network.at)
+        yield from rooms.one("renderers", facts.renderer).settle(network, files, before, facts, because)
     problems = Problems()
-    if not facts.network_files:
+    there = [file for file in facts.network_files if facts.renderer != _IFUPDOWN or file[0].endswith(".link")]
+    if not there:
         return
-    for rival in rooms.one("renderers", "rivals").find(facts.renderer, network, facts.nics, facts.network_files):
+    for rival in rooms.one("renderers", "rivals").find(facts.renderer, network, facts.nics, tuple(there)):
         if rival.remove:
             is_left = "cloud-init" in rival.path
             whose = "left by cloud-init, and" if is_left else "the image's own, which"
@@ -167,33 +186,42 @@ def _resolv_conf(network: Network, facts: Facts) -> Iterator[Union[Step, Problem
     them to nobody, but to the hooks of resolvconf and of systemd-resolved.
     """
     is_networkd = facts.renderer == "networkd" or facts.netplan_backend == "networkd"
-    if not (is_networkd or facts.renderer == "ifupdown") or facts.resolver != "file":
+    if not (is_networkd or facts.renderer == _IFUPDOWN) or facts.resolver != "file":
         return
-    asked = (network.dns, *(link.dns for link in network.links))
-    servers = {given.value: given for givens in asked for given in givens}
-    searched = (network.search, *(link.search for link in network.links))
-    domains = {given.value: given for givens in searched for given in givens}
+    servers, domains = _asked(network)
     if not servers and not domains:
         return
+    searched = " ".join(given.value for given in domains)
     if not servers:  # who answers is for the image to say
-        line = f"search {' '.join(domains)}"
+        line = f"search {searched}"
         action = Lines(_RESOLV_CONF, (line,), replace=r"^(search|domain)\s")
-        because = Because(next(iter(domains.values())).at, "no systemd-resolved")
+        because = Because(domains[0].at, "no systemd-resolved")
         yield Step(f"lines:{_RESOLV_CONF}", _MODULE, action, because, vital=True)
         return
-    at = next(iter(servers.values())).at
+    at = servers[0].at
     if len(servers) > _MOST_SERVERS:
         problems = Problems()
         message = f"{len(servers)} name servers; programs that read {_RESOLV_CONF} ask the first {_MOST_SERVERS}"
         problems.note(at, "", message, "all are written")
         yield from problems.found
     lines = ["# Written by guestinit, which replaces this file when the machine is configured anew."]
-    lines += [f"nameserver {server}" for server in servers]
+    lines += [f"nameserver {server.value}" for server in servers]
     if domains:
-        lines.append(f"search {' '.join(domains)}")
+        lines.append(f"search {searched}")
     content = ("\n".join(lines) + "\n").encode()
     because = Because(at, "no systemd-resolved")
     yield Step(f"file:{_RESOLV_CONF}", _MODULE, File(_RESOLV_CONF, content), because, vital=True)
+
+
+def _asked(network: Network) -> tuple[tuple[Given[str], ...], tuple[Given[str], ...]]:
+    """All name servers and all domains, each once."""
+    servers: dict[str, Given[str]] = {}
+    domains: dict[str, Given[str]] = {}
+    for given in (*network.dns, *(each for link in network.links for each in link.dns)):
+        servers.setdefault(given.value, given)
+    for given in (*network.search, *(each for link in network.links for each in link.search)):
+        domains.setdefault(given.value, given)
+    return tuple(servers.values()), tuple(domains.values())
 
 
 def _rename(names: tuple[tuple[str, str], ...], network: Network, facts: Facts) -> Iterator[Step]:

@@ -7,7 +7,7 @@ from collections.abc import Iterable
 from typing import TYPE_CHECKING
 
 from guestinit import distros
-from guestinit.model.facts import ASKED, Distro, Facts, Nic
+from guestinit.model.facts import ASKED, Distro, Facts, Ifupdown, Nic
 from guestinit.model.identity import RESUMED, Identity
 from guestinit.system import netplan_facts, network_facts
 from guestinit.system.failed import Failed
@@ -70,6 +70,7 @@ def gather(system: System, identity: Identity, image: Image) -> Facts:
         netplan_backend=netplan_facts.find_backend(system.root) if renderer == "netplan" else "",
         networkd_starts=_networkd_starts(system),
         network_files=network_facts.find_network_files(system.root),
+        ifupdown=network_facts.find_ifupdown(system.root) if renderer == "ifupdown" else Ifupdown(),
     )
 
 

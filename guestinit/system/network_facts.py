@@ -4,6 +4,8 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING
 
+from guestinit.model.facts import Ifupdown
+
 if TYPE_CHECKING:
     from guestinit.system.root import Root
 
@@ -33,6 +35,23 @@ _TELLING = (
     "DEVICE", "HWADDR", "ONBOOT", "TYPE",
 )  # fmt: skip
 _STANZAS = ("iface", "auto", "allow-hotplug")
+
+
+def find_ifupdown(root: Root) -> Ifupdown:
+    """Its files, in the order in which it reads them where nobody chose another, and what it has brought up."""
+    from guestinit.model import interfaces  # delayed: most images do without
+
+    files = []
+    for path in (interfaces.FILE, *(f"{interfaces.DIRECTORY}/{name}" for name in root.listdir(interfaces.DIRECTORY))):
+        try:
+            content = root.read(path)
+        except OSError:
+            continue  # a directory, or a dry run that is not root's
+        if content is not None and len(content) <= _LONGEST:
+            files.append((path, content.decode("utf-8", "surrogateescape")))
+    state = (root.read("/run/network/ifstate") or b"").decode("utf-8", "replace")
+    pairs = (line.partition("=") for line in state.split())
+    return Ifupdown(tuple(files), tuple((name, logical) for name, _, logical in pairs if name != "lo"))
 
 
 def find_resolver(root: Root) -> str:

@@ -158,6 +158,9 @@ def test_waiting_for_interfaces_that_a_document_names(tree: Tree, matches: list[
         (["systemd-networkd.service", "NetworkManager.service"], [], "networkd"),
         ([], ["/usr/sbin/NetworkManager"], "network-manager"),
         ([], ["/usr/sbin/NetworkManager", "/usr/lib/systemd/systemd-networkd"], "networkd"),
+        (["systemd-networkd.service"], ["/usr/sbin/ifup"], "networkd"),
+        ([], ["/sbin/ifup"], "ifupdown"),
+        ([], ["/usr/sbin/ifup", "/usr/sbin/NetworkManager"], "network-manager"),
         ([], [], "networkd"),
     ],
 )

@@ -6,6 +6,7 @@ from pathlib import Path
 
 import pytest
 
+from guestinit.model.facts import Ifupdown
 from guestinit.system import network_facts
 from guestinit.system.root import Root
 
@@ -37,6 +38,23 @@ def test_resolver_without_a_link(tmp_path: Path) -> None:
     assert network_facts.find_resolver(root) == "file"
     write(tmp_path, "/etc/resolv.conf", "nameserver 192.0.2.1\n")
     assert network_facts.find_resolver(root) == "file"
+
+
+def test_what_ifupdown_has(tmp_path: Path) -> None:
+    root = Root(str(tmp_path), writable=False)
+    assert network_facts.find_ifupdown(root) == Ifupdown()
+    write(tmp_path, "/etc/network/interfaces", "auto lo\n")
+    (tmp_path / "etc/network/interfaces").write_bytes(b"# caf\xe9\nauto lo\n")
+    write(tmp_path, "/etc/network/interfaces.d/more/nested", "iface eth9 inet dhcp\n")
+    write(tmp_path, "/etc/network/interfaces.d/50-lan", "iface eth0 inet dhcp\n")
+    write(tmp_path, "/run/network/ifstate", "lo=lo\nens18=lan0\n")
+    assert network_facts.find_ifupdown(root) == Ifupdown(
+        (
+            ("/etc/network/interfaces", "# caf\udce9\nauto lo\n"),
+            ("/etc/network/interfaces.d/50-lan", "iface eth0 inet dhcp\n"),
+        ),
+        (("ens18", "lan0"),),
+    )
 
 
 def test_files_tell_which_interface_they_are_for_and_no_secret(tmp_path: Path) -> None:

@@ -7,7 +7,7 @@ from typing import Any
 import pytest
 
 from guestinit.model.action import Absence, File
-from guestinit.model.facts import Facts, Nic
+from guestinit.model.facts import Facts, Ifupdown, Nic
 from guestinit.model.identity import Identity
 from guestinit.model.network import RENDERERS
 from guestinit.renderers import fallback, rivals
@@ -42,7 +42,8 @@ def test_one_card_gets_a_lease_and_listens_to_routers() -> None:
 
 @pytest.mark.parametrize("renderer", RENDERERS)
 def test_every_renderer_writes_it(renderer: str) -> None:
-    steps, _ = plan(None, machine(renderer=renderer))
+    here = machine(renderer=renderer, ifupdown=Ifupdown((("/etc/network/interfaces", "source interfaces.d/*\n"),)))
+    steps, _ = plan(None, here)
     written = [step.action for step in steps if isinstance(step.action, File)]
     assert len(written) == (2 if renderer == "netplan" else 1)  # a drop-in, for what its grammar lacks
     assert "dhcp" in bytes(written[0].content).decode().lower() or renderer == "network-manager"  # type: ignore[arg-type]

@@ -36,8 +36,18 @@ NM_ONLINE = (
     "[Unit]\nRequires=NetworkManager.service\nAfter=NetworkManager.service\nBefore=network-online.target\n" + SERVICE
 )
 IFUPDOWN = (
-    "[Unit]\nDefaultDependencies=no\nWants=network.target\nAfter=local-fs.target network-pre.target\n"
+    "[Unit]\nDefaultDependencies=no\nWants=network.target ifupdown-pre.service\n"
+    "After=local-fs.target network-pre.target apparmor.service systemd-sysctl.service systemd-modules-load.service\n"
+    "After=ifupdown-pre.service\n"
     "Before=network.target shutdown.target network-online.target\nConflicts=shutdown.target\n" + SERVICE
+)
+IFUPDOWN_PRE = (
+    "[Unit]\nDefaultDependencies=no\nWants=systemd-udevd.service\nAfter=systemd-udev-trigger.service\n"
+    "Before=network.target\n" + SERVICE
+)
+IFUP = (  # started by udev when it sees the interface, which may be before our file is there
+    "[Unit]\nDefaultDependencies=no\nAfter=local-fs.target network-pre.target\n"
+    "Before=network.target network-online.target\n" + SERVICE
 )
 FIREWALL = (
     "[Unit]\nDefaultDependencies=no\nWants=network-pre.target\nAfter=local-fs.target\n"
@@ -65,7 +75,7 @@ BOOTS: dict[str, dict[str, tuple[str, ...]]] = {
         "network-online": ("systemd-networkd-wait-online.service",),
     },
     "debian12-ifupdown": {
-        "multi-user": ("networking.service", "ssh.service"),
+        "multi-user": ("networking.service", "ifup@eth0.service", "ssh.service"),
         "remote-fs": ("home.mount", "iscsi.service"),
     },
     "debian13-networkmanager": {
@@ -90,6 +100,8 @@ STAND_INS = {
     "NetworkManager.service": NETWORK_MANAGER,
     "NetworkManager-wait-online.service": NM_ONLINE,
     "networking.service": IFUPDOWN,
+    "ifupdown-pre.service": IFUPDOWN_PRE,
+    "ifup@.service": IFUP,
     "nftables.service": FIREWALL,
     "systemd-resolved.service": RESOLVED,
     "iscsi.service": ISCSI,

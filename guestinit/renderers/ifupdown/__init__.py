@@ -7,8 +7,9 @@ docs/explanation/network.md.
 from __future__ import annotations
 
 from collections.abc import Iterator
+from typing import Optional, Union
 
-from guestinit.model.action import Step
+from guestinit.model.action import Because, Step
 from guestinit.model.facts import Facts, Nic
 from guestinit.model.network import (
     BOND,
@@ -26,11 +27,11 @@ from guestinit.model.network import (
     file_ids,
     masters,
 )
-from guestinit.model.problem import Problems
+from guestinit.model.problem import Problem, Problems
 from guestinit.model.shell import is_plain
 from guestinit.model.tunnel import WIREGUARD
-from guestinit.renderers import HEADER, link_file
-from guestinit.renderers.ifupdown import commands, names, tunnels
+from guestinit.renderers import HEADER, link_file, resolved_file, restart_resolved
+from guestinit.renderers.ifupdown import commands, live, names, rivals, tunnels
 
 PATH = "/etc/network/interfaces.d/50-guestinit"
 _INET, _INET6 = "inet", "inet6"
@@ -59,9 +60,31 @@ def render(network: Network, nics: tuple[Nic, ...], problems: Problems) -> tuple
     return tuple(found)
 
 
+def resolved(network: Network) -> tuple[Rendered, ...]:
+    """The file of systemd-resolved: in Debian 12 the hook that ifupdown has for it does nothing."""
+    return resolved_file(network)
+
+
 def reload(files: tuple[Rendered, ...], changed: tuple[str, ...], facts: Facts) -> Iterator[Step]:
     """Interfaces whose stanzas changed go down as they were and come up as they are."""
-    yield from ()
+    now = next((each.content.decode() for each in files if each.path == PATH), "")
+    yield from live.reload(now, changed, facts.ifupdown)
+    yield from restart_resolved(changed)
+
+
+def settle(
+    network: Optional[Network], files: tuple[Rendered, ...], nics: tuple[Nic, ...], facts: Facts, why: Because
+) -> Iterator[Union[Step, Problem]]:
+    """What the image says about the same interfaces is disabled, and our file is read. `nics`: as they are called now;
+    those of the facts as they shall be called.
+    """
+    ours = PATH if any(each.path == PATH for each in files) else ""
+    links = network.links if network is not None and ours else ()
+    text = "".join(each.content.decode() for each in files if each.path == PATH)
+    claimed = {**rivals.claimed(links, text), **rivals.known(links, nics), **rivals.known(links, facts.nics)}
+    hardware = [link for link in links if link.kind in HARDWARE and link.match.mac]
+    unsure = next((link for link in hardware if not nics), None)
+    yield from rivals.settle(ours, claimed, unsure, facts.ifupdown, why)
 
 
 class _Machine:
@@ -183,6 +206,9 @@ def _methods(link: Link) -> list[_Stanza]:
             stanza = _Stanza(_INET if address.family == 4 else _INET6, "static")
             stanza.add("address", str(address))
             if address.family == 6:
+                # Otherwise it waits for the check for duplicates, which there is none of without a carrier, and gives
+                # up: the routes and addresses that follow would never come.
+                stanza.add("dad-attempts", 0)
                 stanza.add("preferred-lifetime", 0 if address.deprecated else "")
                 if link.accept_ra is not False:  # without a word, this method would switch both off
                     stanza.add("accept_ra", 2 if link.accept_ra else 1)
