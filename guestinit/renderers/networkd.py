@@ -20,6 +20,7 @@ from guestinit.model.network import (
     TUNNEL,
     VLAN,
     VRF,
+    Dhcp,
     Link,
     Network,
     Port,
@@ -143,7 +144,7 @@ def _content(link: Link, master: Link | None, port: Port, above: list[tuple[str,
         settings.set("LinkLocalAddressing", "ipv6")
     return text((
         _match(link, master),
-        _link(link),
+        _link(link, master),
         settings,
         *_addresses(link),
         *map(_route, link.routes),
@@ -172,13 +173,17 @@ def _match(link: Link, master: Link | None) -> Section:
     return section
 
 
-def _link(link: Link) -> Section:
+def _link(link: Link, master: Link | None) -> Section:
     section = Section("Link")
     if link.kind in HARDWARE:
         section.set("MACAddress", link.mac)
     section.set("MTUBytes", link.mtu)
     section.set("ActivationPolicy", {"manual": "manual", "off": "always-down"}.get(link.activation))
-    section.set("RequiredForOnline", False if link.optional or link.activation else None)
+    # An interface that the document gives no addresses, and that is no port, would be waited for until there is a
+    # router: systemd-networkd-wait-online takes two minutes to give up.
+    is_port = master is not None and master.kind != VRF
+    is_bare = not link.has_addressing and not is_port and link.kind != LOOPBACK
+    section.set("RequiredForOnline", False if link.optional or link.activation or is_bare else None)
     return section
 
 
@@ -238,14 +243,14 @@ def _rule(rule: Rule) -> Section:
 
 
 def _dhcp4(link: Link) -> Section | None:
-    """Domain and MTU of a lease are taken, as every other network manager does by itself."""
+    """The MTU of a lease is taken, as every other network manager does by itself."""
     dhcp = link.dhcp4
     if dhcp is None:
         return None
     section = Section("DHCPv4")
     section.set("RouteMetric", dhcp.route_metric)
     section.set("UseDNS", dhcp.use_dns)
-    section.set("UseDomains", _domains(dhcp.use_domains))
+    section.set("UseDomains", _domains(link, dhcp))
     section.set("UseRoutes", dhcp.use_routes)
     section.set("UseMTU", dhcp.use_mtu is not False if link.mtu is None else None)
     section.set("UseNTP", dhcp.use_ntp)
@@ -262,7 +267,7 @@ def _dhcp6(link: Link, problems: Problems) -> Section | None:
         return None
     section = Section("DHCPv6")
     section.set("UseDNS", dhcp.use_dns)
-    section.set("UseDomains", _domains(dhcp.use_domains))
+    section.set("UseDomains", _domains(link, dhcp))
     section.set("UseNTP", dhcp.use_ntp)
     section.set("UseHostname", dhcp.use_hostname)
     if link.accept_ra is False:
@@ -280,7 +285,7 @@ def _advertisements(link: Link) -> Section | None:
     section.set("RouteMetric", link.ra_metric)
     if link.accept_ra:
         section.set("UseDNS", link.dhcp6.use_dns if link.dhcp6 else None)
-        section.set("UseDomains", _domains(link.dhcp6.use_domains if link.dhcp6 else ""))
+        section.set("UseDomains", _domains(link, link.dhcp6))
         if link.dhcp6 and link.dhcp6.use_routes is False:
             section.set("UseGateway", False)
             section.set("UseRoutePrefix", False)
@@ -291,8 +296,10 @@ def _advertisements(link: Link) -> Section | None:
     return section
 
 
-def _domains(choice: str) -> str:
-    return {"": "yes", "true": "yes", "false": "no", "route": "route"}[choice]
+def _domains(link: Link, dhcp: Dhcp | None) -> str:
+    """Whether to search in the domains of a lease. Those of the document take their place, as in NetworkManager."""
+    unsaid = "no" if link.search else "yes"
+    return {"": unsaid, "true": "yes", "false": "no", "route": "route"}[dhcp.use_domains if dhcp else ""]
 
 
 def _port(link: Link, port: Port) -> Section:

@@ -37,11 +37,14 @@ class Hardware(NamedTuple):
     uuid: str = "6a8f2c1e-0b5d-4a3e-9f10-000000000001"
     seed: Optional[str] = None
     seed_bus: str = "ide"  # ide, scsi (virtio-scsi CD-ROM) or disk (virtio disk)
+    program: str = os.path.join(HERE, "facts.py")  # what runs inside
     macs: tuple[str, ...] = ("bc:24:11:0a:1b:2c",)
     unplugged: tuple[int, ...] = ()  # cards without a cable
+    cables: tuple[tuple[str, str], ...] = ()  # MACs of two more NICs of this machine that are joined to each other
     address: str = f"{NETWORK}.40"  # where ssh to the first NIC is forwarded to
     agent_port: bool = True
     private_port: bool = False
+    job_port: bool = False  # org.guestinit.jobs, job.sock in the guest's directory
     repository: Optional[str] = None  # a directory of packages, served at image.REPOSITORY
     disks: tuple[str, ...] = ()  # further raw disks
     slim_initrd: bool = False
@@ -144,7 +147,7 @@ class Guest:
         argv += ["-serial", f"file:{self.console_path}", "-serial", f"file:{self.facts_path}"]
         argv += ["-kernel", image.kernel, "-initrd", image.slim_initrd if hardware.slim_initrd else image.initrd]
         argv += ["-append", append, "-qmp", "unix:qmp.sock,server=on,wait=off"]
-        argv += ["-fw_cfg", f"name=opt/vmtest.facts,file={os.path.join(HERE, 'facts.py')}"]
+        argv += ["-fw_cfg", f"name=opt/vmtest.facts,file={hardware.program}"]
         argv += ["-fw_cfg", f"name=opt/vmtest.request,file={request_path}"]
         argv += self._disk(machine)
         argv += self._seed()
@@ -159,6 +162,9 @@ class Guest:
         if hardware.private_port:
             argv += ["-chardev", f"file,path={self.private_path},id=gi0"]
             argv += ["-device", "virtserialport,bus=vs0.0,chardev=gi0,id=gi-port,name=org.guestinit.0"]
+        if hardware.job_port:
+            argv += ["-chardev", "socket,path=job.sock,server=on,wait=off,id=job0"]
+            argv += ["-device", "virtserialport,bus=vs0.0,chardev=job0,id=job-port,name=org.guestinit.jobs"]
         return argv
 
     def _disk(self, machine: Machine) -> list[str]:
@@ -204,6 +210,10 @@ class Guest:
                     server = f"{sys.executable} {HERE}/repository.py {self.hardware.repository}"
                     options += f",guestfwd=tcp:{net}.80:80-cmd:{server}"
             argv += ["-netdev", options, "-device", f"virtio-net-pci,netdev=n{index},mac={mac},romfile="]
+        for index, cable in enumerate(self.hardware.cables):
+            for end, mac in zip("ab", cable):
+                argv += ["-netdev", f"hubport,id=c{index}{end},hubid={index}"]
+                argv += ["-device", f"virtio-net-pci,netdev=c{index}{end},mac={mac},romfile="]
         return argv
 
     # --- what the host does ---

@@ -1,9 +1,11 @@
 """Guest images: a template disk with the package under test, its kernel and its initrds, cached by content.
 
-Two templates, each with its distribution's own kernel:
+Four templates, each with its distribution's own kernel:
 
 - bookworm: Debian 12, systemd-networkd with systemd-resolved, no qemu-guest-agent;
-- trixie: Debian 13, NetworkManager (which writes resolv.conf itself), with qemu-guest-agent.
+- trixie: Debian 13, NetworkManager (which writes resolv.conf itself), with qemu-guest-agent;
+- network: Debian 13 with systemd-networkd, NetworkManager and netplan, none of them enabled; see network/;
+- ifupdown: the same with ifupdown, and resolvconf in the place of systemd-resolved, with which it cannot be installed.
 
 The root file system is ext4 in the first partition of a GPT; a machine made from it has a larger disk, so that growing
 is really tested. The templates carry SSH host keys of their own, as careless templates do.
@@ -43,6 +45,7 @@ class Template(NamedTuple):
     packages: tuple[str, ...]
     enable: tuple[str, ...]
     resolv_conf: Optional[str]  # target of the link /etc/resolv.conf; None where the network manager writes the file
+    disable: tuple[str, ...] = ()
 
 
 TEMPLATES = {
@@ -53,6 +56,20 @@ TEMPLATES = {
         "../run/systemd/resolve/stub-resolv.conf",
     ),
     "trixie": Template("trixie", ("network-manager", "qemu-guest-agent"), ("NetworkManager.service",), None),
+    "network": Template(
+        "trixie",
+        ("systemd-resolved", "network-manager", "netplan.io", "dnsmasq-base", "wireguard-tools"),
+        ("systemd-resolved.service",),
+        "../run/systemd/resolve/stub-resolv.conf",
+        disable=("NetworkManager.service", "NetworkManager-wait-online.service"),
+    ),
+    "ifupdown": Template(
+        "trixie",
+        ("ifupdown", "ifenslave", "bridge-utils", "vlan", "dhcpcd-base", "resolvconf", "dnsmasq-base"),
+        (),
+        "../run/resolvconf/resolv.conf",
+        disable=("networking.service",),
+    ),
 }
 
 FACTS_UNIT = """\
@@ -94,7 +111,7 @@ rm -r /tmp/slim
 class Image(NamedTuple):
     """One ready template. `slim_initrd` has the disk's driver only: CD-ROM drivers come with coldplug, late."""
 
-    suite: str
+    template: str
     disk: str
     kernel: str
     initrd: str
@@ -128,23 +145,24 @@ def base_root(template: Template) -> str:
     return tar
 
 
-def build(suite: str, deb: Optional[str] = None) -> Image:
-    """The image of a suite with this package installed (None: the template without any agent)."""
-    template = TEMPLATES[suite]
+def build(name: str, deb: Optional[str] = None) -> Image:
+    """The image of a template with this package installed (None: the template without any agent)."""
+    template = TEMPLATES[name]
     tar = base_root(template)
-    digest = hashlib.sha256(f"{RECIPE} {os.path.basename(tar)} {FACTS_UNIT}{DEFAULT_NETWORK}{SLIM_INITRD}".encode())
+    recipe = f"{RECIPE} {template} {os.path.basename(tar)} {FACTS_UNIT}{DEFAULT_NETWORK}{SLIM_INITRD}"
+    digest = hashlib.sha256(recipe.encode())
     if deb is not None:
         with open(deb, "rb") as package:
             digest.update(package.read())
-    directory = os.path.join(CACHE, "images", f"{suite}-{digest.hexdigest()[:16]}")
-    image = Image(suite, *(os.path.join(directory, name) for name in ("disk.raw", "vmlinuz", "initrd", "initrd-slim")))
-    with _locked(f"image-{suite}"):
+    directory = os.path.join(CACHE, "images", f"{name}-{digest.hexdigest()[:16]}")
+    image = Image(name, *(os.path.join(directory, name) for name in ("disk.raw", "vmlinuz", "initrd", "initrd-slim")))
+    with _locked(f"image-{name}"):
         if not os.path.isdir(directory):
             os.makedirs(os.path.dirname(directory), exist_ok=True)
             with tempfile.TemporaryDirectory(dir=CACHE, prefix="build-") as scratch:
                 _assemble(template, tar, deb, scratch)
                 os.rename(os.path.join(scratch, "image"), directory)
-            _prune(os.path.dirname(directory), suite)
+            _prune(os.path.dirname(directory), name)
         os.utime(directory)
     return image
 
@@ -190,8 +208,11 @@ def _configure(template: Template, root: str) -> None:
     _remove(root, "etc/resolv.conf")
     if template.resolv_conf is not None:
         os.symlink(template.resolv_conf, os.path.join(root, "etc/resolv.conf"))
+    if "systemd-networkd.service" in template.enable:
         _write(root, "etc/systemd/network/80-default.network", DEFAULT_NETWORK)
     _chroot(root, ["systemctl", "enable", "vmtest-facts.service", "ssh.service", *template.enable], "enable.log")
+    if template.disable:
+        _chroot(root, ["systemctl", "disable", *template.disable], "enable.log")
     # Housekeeping that would take the emulated processors away from what is tested.
     timers = ["apt-daily.timer", "apt-daily-upgrade.timer", "e2scrub_all.timer", "e2scrub_reap.service", "fstrim.timer"]
     _chroot(root, ["systemctl", "mask", *timers, "dpkg-db-backup.timer"], "enable.log")
@@ -252,8 +273,8 @@ def _locked(name: str) -> Iterator[None]:
         yield
 
 
-def _prune(images: str, suite: str) -> None:
-    mine = [os.path.join(images, name) for name in os.listdir(images) if name.startswith(suite + "-")]
+def _prune(images: str, template: str) -> None:
+    mine = [os.path.join(images, name) for name in os.listdir(images) if name.startswith(template + "-")]
     mine.sort(key=os.path.getmtime, reverse=True)
     for old in mine[KEPT_IMAGES:]:
         if time.time() - os.path.getmtime(old) > 3600:  # else another run may be using it
