@@ -5,6 +5,8 @@ Nothing else is imported before that is known: an unchanged boot costs some mill
 
 from __future__ import annotations
 
+import sys
+
 
 def main(arguments: list[str]) -> int:
     """Answer the unit of the first stage if nothing has changed; everything else is the command line's."""
@@ -28,6 +30,9 @@ def answer_unchanged(root: str = "") -> bool:
 
         if not rename.give(names, root or "/"):
             return False
+        sys.stderr.write(
+            f"<6>interface names were given again: {', '.join(name for _, name in names)}\n"
+        )  # sd-daemon(3)
     from guestinit.system import announce_unchanged
 
     announce_unchanged.write(*found, root=root)

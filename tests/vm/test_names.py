@@ -6,9 +6,13 @@ reboots, also where udev alone cannot give them; and that udev, asked again, doe
 
 from __future__ import annotations
 
-from tests.vm import seeds
-from tests.vm.guest import Hardware
-from tests.vm.lab import Run
+import json
+
+import pytest
+
+from tests.vm import seeds, seen
+from tests.vm.guest import Boot, Hardware
+from tests.vm.lab import Run, boot_fixture
 
 MACS = ("bc:24:11:0a:16:00", "bc:24:11:0a:16:01", "bc:24:11:0a:16:02")
 ABSENT = "bc:24:11:0a:16:99"
@@ -42,9 +46,9 @@ ASK_UDEV = ["sh", "-c", "udevadm trigger --action=add --subsystem-match=net --se
 WATCH = [
     ["journalctl", "-b", "-o", "short-monotonic", "-u", "systemd-udevd", "-u", "guestinit-local", "--no-pager"],
     ["journalctl", "-b", "-k", "-g", "renamed|virtio_net", "--no-pager"],
-    ["ip", "-j", "link"],
     ASK_UDEV,
 ]
+JOURNAL, KERNEL, ASKED = range(3)
 
 
 def document(zero: str, one: str, more: str = "") -> bytes:
@@ -89,3 +93,73 @@ def fallback(run: Run) -> None:
 
 
 CHAINS = [kernel_names, slot_names, fallback]
+
+
+first_boot = boot_fixture("kernel_names", "first")
+second_boot = boot_fixture("kernel_names", "second")
+without_drive_boot = boot_fixture("kernel_names", "without_drive")
+slots_first_boot = boot_fixture("slot_names", "first")
+slots_second_boot = boot_fixture("slot_names", "second")
+slots_without_drive_boot = boot_fixture("slot_names", "without_drive")
+fallback_first_boot = boot_fixture("fallback", "first")
+fallback_second_boot = boot_fixture("fallback", "second")
+
+
+def names(boot: Boot) -> list[str]:
+    """What the three cards are called, by their MACs."""
+    return [str(seen.link(boot, mac)["ifname"]) for mac in MACS]
+
+
+def names_after_udev_was_asked(boot: Boot) -> list[str]:
+    links = {link["address"]: link["ifname"] for link in json.loads(boot.facts["commands"][ASKED]["out"])}
+    return [links[mac] for mac in MACS]
+
+
+@pytest.mark.parametrize(
+    "name", ["first", "second", "without_drive", "slots_first", "slots_second", "slots_without_drive"]
+)
+def test_cards_have_their_names_in_every_boot(name: str, request: pytest.FixtureRequest) -> None:
+    boot: Boot = request.getfixturevalue(name)
+    expected = ["ens4", "ens3", "lan"] if name.startswith("slots") else ["eth1", "eth0", "lan"]
+    assert names(boot) == expected
+    assert names_after_udev_was_asked(boot) == expected
+    assert "10.20.0.40/24" in seen.addresses(boot, MACS[0])
+    assert any(address.startswith("10.21.0.") for address in seen.addresses(boot, MACS[1]))
+    assert "10.22.0.40/24" in seen.addresses(boot, MACS[2])
+    assert boot.facts["failed"] == []
+
+
+def test_udev_alone_cannot_exchange_names(second: Boot) -> None:
+    """Why guestinit looks at every boot: should this fail one day, there is less to do."""
+    assert "Failed to rename network interface" in second.facts["commands"][JOURNAL]["out"]
+
+
+@pytest.mark.parametrize("name", ["second", "without_drive"])
+def test_a_boot_that_only_renames_makes_no_plan(name: str, request: pytest.FixtureRequest) -> None:
+    journal = request.getfixturevalue(name).facts["commands"][JOURNAL]["out"]
+    assert "interface names were given again: eth1, eth0" in journal
+    assert "rename:interfaces" not in journal
+
+
+def test_a_card_that_is_not_there_is_said_and_takes_no_other_down(first: Boot) -> None:
+    status = json.loads(first.facts["status_json"]["out"])
+    assert status["result"] == "degraded"
+    assert [problem["message"] for problem in status["problems"]] == [
+        f"this machine has no interface with the MAC {ABSENT}"
+    ]
+    assert "MACAddress=" + ABSENT in first.facts["files"]["/etc/systemd/network/10-guestinit-d.network"]["content"]
+
+
+def test_the_card_with_a_cable_gets_the_lease(fallback_first: Boot) -> None:
+    status = json.loads(fallback_first.facts["status_json"]["out"])
+    assert status["result"] == "done"
+    [note] = status["problems"]
+    assert f"({MACS[1]}) asks for a lease" in note["message"] and note["message"].endswith(
+        "the first card with a carrier"
+    )
+    assert any(address.startswith("10.21.0.") for address in seen.addresses(fallback_first, MACS[1]))
+
+
+def test_the_next_boot_keeps_it(fallback_second: Boot) -> None:
+    assert any(address.startswith("10.21.0.") for address in seen.addresses(fallback_second, MACS[1]))
+    assert json.loads(fallback_second.facts["status_json"]["out"])["identity"]["kind"] == "same"
