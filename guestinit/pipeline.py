@@ -74,7 +74,7 @@ def run(order: Order, system: System, say: Say) -> Union[Preview, Ended]:
     identity = recognise_machine(instance, order.again, STAGES[0] in order.stages, system)
     if medium_was_changed(order, identity, system):
         return nothing_found(order, system, Found(None, ("the medium was changed; the next boot looks at it",)))
-    facts = gather_facts(identity, config, system)
+    facts = gather_facts(order.stages, identity, config, system)
     plan = make_plan(config, facts, order.again, problems)
     forget_what_is_due_again(order, identity, plan, system)
     due = engine.due(plan, identity)

@@ -10,34 +10,54 @@ from guestinit.model.identity import SAME, Identity
 from guestinit.model.problem import Position, Problem, Problems
 from guestinit.system.system import System
 
+# The MAC of the card that the first stage chose for a fallback.
+_CHOSEN = "/run/guestinit/chosen-card"
 
-def gather_facts(identity: Identity, config: Config, system: System) -> Facts:
+
+def gather_facts(stages: tuple[str, ...], identity: Identity, config: Config, system: System) -> Facts:
     """What planners may know about the machine."""
     from guestinit.system import facts, network_facts
 
-    network = config.inputs.meta.network
+    network, is_first = config.inputs.meta.network, STAGES[0] in stages
     if not system.live or identity.kind == SAME:
         return facts.gather(system, identity, config.image)
     # Drivers may only be loaded by udev's coldplug; a machine that is settled never waits.
     if network is not None:
-        facts.await_nics(system, [link.match for link in network.links])
+        if is_first:
+            facts.await_nics(system, [link.match for link in network.links])
         return facts.gather(system, identity, config.image)
-    facts.await_a_card(system)
+    if is_first:
+        facts.await_a_card(system)
     gathered = facts.gather(system, identity, config.image)
     # Whether somebody configures the card already is asked of everybody.
-    files = gathered.network_files + network_facts.find_packaged_files(system.root)
-    return with_carrier(gathered._replace(network_files=files), system)
+    gathered = gathered._replace(network_files=gathered.network_files + network_facts.find_packaged_files(system.root))
+    return with_carrier(gathered, system) if is_first else with_choice(gathered, system)
 
 
 def with_carrier(gathered: Facts, system: System) -> Facts:
     """Where a card has to be chosen, with what they say of their carriers when they are up; a dry run touches none."""
-    cards = rooms.one("renderers", "fallback").undecided(gathered)
-    if not cards or not system.root.writable:
+    fallback = rooms.one("renderers", "fallback")
+    if not system.root.writable or not fallback.is_wanted(gathered):
         return gathered
-    from guestinit.system import carrier
+    cards = fallback.undecided(gathered)
+    if cards:
+        from guestinit.system import carrier
 
-    name = carrier.find(cards, system)
-    return gathered._replace(nics=tuple(nic._replace(carrier=nic.carrier or nic.name == name) for nic in gathered.nics))
+        name = carrier.find(cards, system)
+        nics = tuple(nic._replace(carrier=nic.carrier or nic.name == name) for nic in gathered.nics)
+        gathered = gathered._replace(nics=nics)
+    card = fallback.card(gathered)
+    if card is not None:
+        system.root.write(_CHOSEN, card.mac.encode(), 0o644)
+    return gathered
+
+
+def with_choice(gathered: Facts, system: System) -> Facts:
+    """The same in a later stage, beside which the network manager is at work: what the first one chose stays chosen."""
+    mac = (system.root.read(_CHOSEN) or b"").decode()
+    if not mac:
+        return gathered
+    return gathered._replace(nics=tuple(nic._replace(carrier=nic.mac == mac) for nic in gathered.nics))
 
 
 def make_plan(config: Config, facts: Facts, only: tuple[str, ...], problems: Problems) -> tuple[Step, ...]:

@@ -44,16 +44,25 @@ def undecided(facts: Facts) -> tuple[Nic, ...]:
     return () if all(_configuring(nic, facts) for nic in cards) else tuple(cards)
 
 
+def card(facts: Facts) -> Nic | None:
+    """The first one with a carrier, as far as is known; else the first one."""
+    cards = by_bus(facts.nics)
+    return next((nic for nic in cards if nic.carrier), cards[0]) if cards else None
+
+
 def choose(facts: Facts) -> Choice | None:
     """The card and what it gets; None: there is nothing to do and nothing to say."""
-    cards = by_bus(facts.nics)
-    if not cards or not is_wanted(facts):
+    nic = card(facts)
+    if nic is None or not is_wanted(facts):
         return None
-    nic = next((nic for nic in cards if nic.carrier), cards[0])
     path = _configuring(nic, facts)
     if path:
         return Choice(None, _note(f"the seed has none; {nic.name} keeps what the image has for it in {path}"))
-    which = "the only card" if len(cards) == 1 else "the first card" + (" with a carrier" if nic.carrier else "")
+    which = (
+        "the only card"
+        if len(by_bus(facts.nics)) == 1
+        else "the first card" + (" with a carrier" if nic.carrier else "")
+    )
     link = Link(PHYSICAL, NAME, _AT, match=Match(mac=nic.mac), dhcp4=Dhcp(_AT), accept_ra=True)
     said = _note(f"the seed has none; {nic.name} ({nic.mac}) asks for a lease and listens to routers: it is {which}")
     return Choice(Network(CONFIGURED, _AT, (link,)), said)
