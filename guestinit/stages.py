@@ -9,6 +9,7 @@ from guestinit import pipeline
 from guestinit.config import read_image
 from guestinit.model.action import FINAL, LOCAL, STAGES
 from guestinit.model.identity import Identity
+from guestinit.model.image import Image
 from guestinit.model.problem import Problem, Problems
 from guestinit.model.report import DISABLED, FAILURE, RUNNING, Report
 from guestinit.model.unreadable import Unreadable
@@ -82,10 +83,12 @@ def finish(report: Report, started: float, earlier: dict[str, Any], system: Syst
         if FINAL in report.left:
             announce.request_network(system)
     announce.write_status(document, system)
-    if document["state"] != RUNNING:
-        tell_guest(document, system)
-    if report.stage == FINAL:
-        tell_host(document, system)
+    if document["state"] != RUNNING or report.stage == FINAL:
+        image = read_image(system, Problems())
+        if document["state"] != RUNNING:
+            tell_guest(document, image, system)
+        if report.stage == FINAL:
+            tell_host(document, image, system)
     return document
 
 
@@ -96,20 +99,20 @@ def report_again(document: dict[str, Any], system: System) -> int:
         document["ssh_host_keys"] = list(boot.host_key_fingerprints(system))
         announce.write_status(document, system)
         announce.show_fingerprints(document, system)
-        tell_host(document, system)
+        tell_host(document, read_image(system, Problems()), system)
     return 0
 
 
-def tell_guest(document: dict[str, Any], system: System) -> None:
+def tell_guest(document: dict[str, Any], image: Image, system: System) -> None:
     """The console line and the fingerprints above the login prompt."""
-    if read_image(system, Problems()).option("report.console", "true") == "true":
+    if image.option("report.console", "true") == "true":
         announce.tell_consoles(document, system)
     announce.show_fingerprints(document, system)
 
 
-def tell_host(document: dict[str, Any], system: System) -> None:
+def tell_host(document: dict[str, Any], image: Image, system: System) -> None:
     """The host's channels, unless the image configuration switches the agent's off."""
-    agent = read_image(system, Problems()).option("report.agent_channel", "true") == "true"
+    agent = image.option("report.agent_channel", "true") == "true"
     for answer in announce.tell_host(document, agent, system):
         tell(INFO, answer)
 
@@ -150,8 +153,9 @@ def report_failure(unit: str, system: System) -> int:
         document["crashed"] = unit
         document["finished"] = boot.uptime(system)
         announce.write_status(document, system)
-        tell_guest(document, system)
-        tell_host(document, system)
+        image = read_image(system, Problems())
+        tell_guest(document, image, system)
+        tell_host(document, image, system)
     return 0
 
 

@@ -1,9 +1,6 @@
 """`write_files`: whole files, their encodings, modes and owners.
 
-How `permissions` is read, since YAML turns `0644` into 420 and generators write that number back:
-quoted text and plain numbers with a leading zero or `0o` are octal. A plain number is octal if it makes a sensible mode
-(the owner may read, the group may no more than the owner, others no more than the group); otherwise it is decimal if
-that makes one (420, 493, 384); otherwise octal. What cannot be a mode gives 0600, the safe side.
+A mode that cannot be read gives 0600, the safe side.
 """
 
 from __future__ import annotations
@@ -15,11 +12,13 @@ from guestinit.model.accounts import Accounts
 from guestinit.model.action import FINAL, LOCAL, Because, File, Step
 from guestinit.model.facts import Facts
 from guestinit.model.fields import Fields, Key, nearest, shorten
+from guestinit.model.mode import mode_of
+from guestinit.model.packed import Budget, encodes, read_content
 from guestinit.model.password import hide_lines
 from guestinit.model.problem import Position
 from guestinit.model.secret import Secret
 from guestinit.model.seed import MetaData
-from guestinit.model.value import MAP, SCALAR, Value
+from guestinit.model.value import MAP, Value
 
 KEYS = (
     Key(
@@ -38,17 +37,6 @@ ENTRY_KEYS = (
     Key("defer", "true or false", "Write it in the last stage, after packages."),
     Key("source", "mapping", "Fetching a file from a URI is not supported; `content` is taken, if it is there."),
 )  # fmt: skip
-
-# All contents of one document together, unpacked: a bomb of some kilobytes would fill the memory otherwise.
-UNPACKED_LIMIT = 32 * 1024 * 1024
-
-_ENCODINGS = {
-    "": (), "text/plain": (), "text": (), "plain": (),
-    "b64": ("base64",), "base64": ("base64",),
-    "gz": ("gzip",), "gzip": ("gzip",),
-    "gz+b64": ("base64", "gzip"), "gz+base64": ("base64", "gzip"),
-    "gzip+b64": ("base64", "gzip"), "gzip+base64": ("base64", "gzip"),
-}  # fmt: skip
 
 
 class Entry(NamedTuple):
@@ -72,7 +60,7 @@ class Section(NamedTuple):
 
 def read(fields: Fields, meta: MetaData) -> Section:
     """Every entry. One without a usable path or content is left out; a wrong mode or owner takes the safe side."""
-    budget = Budget(UNPACKED_LIMIT)
+    budget = Budget()
     entries: dict[int, Entry] = {}
     places: dict[str, list[int]] = {}  # the indices of the entries of each path
     for index, item in enumerate(fields.items("write_files") or ()):
@@ -97,7 +85,7 @@ def read(fields: Fields, meta: MetaData) -> Section:
 
 def _entry(item: Fields, budget: Budget) -> Entry | None:
     path = _path(item)
-    content = _content(item, budget)
+    content = read_content(item, budget)
     append = item.flag("append")
     defer = item.flag("defer")
     mode = _mode(item)
@@ -124,7 +112,7 @@ def _path(item: Fields) -> str | None:
         return None
     text = given.value.strip()
     parts = [part for part in text.split("/") if part not in ("", ".")]
-    printable = all(char.isprintable() for char in text) and _encodes(text)
+    printable = all(char.isprintable() for char in text) and encodes(text)
     if not text.startswith("/") or ".." in parts or not parts or text.endswith("/") or not printable:
         value = item.raw("path")
         if value is not None:
@@ -137,113 +125,6 @@ def _path(item: Fields) -> str | None:
             len(text),
         )  # fmt: skip
     return path
-
-
-# content
-
-
-class Budget:
-    """How many bytes may still be unpacked."""
-
-    def __init__(self, left: int) -> None:
-        self.left = left
-
-
-class _Unusable(Exception):
-    """Why a content cannot be unpacked."""
-
-
-def _content(item: Fields, budget: Budget) -> bytes | None:
-    source = item.raw("source")
-    value = item.raw("content")
-    if source is not None:
-        report = item.problems.error if value is None else item.problems.warning
-        report(
-            source.at, item.path_of("source"), "fetching files is not supported",
-            "the content is taken" if value is not None else "left out; put it into content or fetch it with runcmd",
-        )  # fmt: skip
-        if value is None:
-            return None
-    steps = _encoding(item)
-    if value is None:
-        return b"" if steps is not None else None
-    text = item.text("content")
-    if text is None or steps is None:
-        return None
-    if value.binary:
-        steps = ("base64", *steps)
-    try:
-        data = _bytes(text.value)
-        for step in steps if data else ():
-            data = _from_base64(data) if step == "base64" else _from_gzip(data, budget)
-    except _Unusable as error:
-        item.problems.error(text.at, item.path_of("content"), str(error), "the file is left out", 0)
-        return None
-    return data
-
-
-def _encoding(item: Fields) -> tuple[str, ...] | None:
-    given = item.text("encoding")
-    if given is None:
-        return () if item.raw("encoding") is None else None
-    steps = _ENCODINGS.get(given.value.strip().lower())
-    value = item.raw("encoding")
-    if steps is None and value is not None:
-        item.wrong("encoding", value, "text/plain, b64, gzip or gz+b64", "the file is left out")
-    return steps
-
-
-def _bytes(text: str) -> bytes:
-    try:
-        return text.encode("utf-8", "surrogateescape")
-    except UnicodeEncodeError:
-        raise _Unusable("this text cannot be written in UTF-8") from None
-
-
-def _encodes(text: str) -> bool:
-    try:
-        _bytes(text)
-    except _Unusable:
-        return False
-    return True
-
-
-def _from_base64(data: bytes) -> bytes:
-    import binascii  # delayed: only for packed files
-
-    packed = b"".join(data.split())
-    alphabet = b"ABCDEFGHIJKLMNOPQRSTUVWXYZabcdefghijklmnopqrstuvwxyz0123456789+/"
-    bare = packed.rstrip(b"=")
-    # b2a_base64's counterpart skips what is no base64 and would make a file of something else.
-    if bare.translate(None, alphabet) or len(bare) % 4 == 1:
-        raise _Unusable("this is not base64")
-    try:
-        return binascii.a2b_base64(bare + b"=" * (-len(bare) % 4))
-    except binascii.Error:
-        raise _Unusable("this is not base64") from None
-
-
-def _from_gzip(data: bytes, budget: Budget) -> bytes:
-    import zlib  # delayed: only for packed files
-
-    if not data.startswith(b"\x1f\x8b"):
-        raise _Unusable("this is not gzip; write encoding: gz+b64 if it is base64 of it")
-    found = []
-    while data.startswith(b"\x1f\x8b"):  # gzip files may stand one behind another
-        unpacker = zlib.decompressobj(wbits=31)
-        try:
-            part = unpacker.decompress(data, budget.left + 1)
-        except zlib.error:
-            raise _Unusable("this gzip is damaged") from None
-        budget.left -= len(part)
-        if budget.left < 0:
-            budget.left = 0
-            raise _Unusable(f"this unpacks to more than the {UNPACKED_LIMIT >> 20} MiB that all files may have")
-        if not unpacker.eof:
-            raise _Unusable("this gzip is cut off")
-        found.append(part)
-        data = unpacker.unused_data
-    return b"".join(found)
 
 
 # mode and owner
@@ -283,33 +164,6 @@ def _explain(key: Value, item: Fields) -> None:
         if problem.position == key.at and problem.message == "unknown key":
             hint = "did you mean 'permissions'? the mode is '0600' to be safe"
             item.problems.found[number] = problem._replace(hint=hint)
-
-
-def mode_of(value: Value) -> tuple[int | None, bool]:
-    """The mode that a scalar means, as the head of this file says, or None; and whether it was read as decimal."""
-    if value.kind != SCALAR:
-        return None, False
-    text = value.text.strip()
-    octal = _number(text[2:] if text[:2] in ("0o", "0O") else text, 8)
-    if not value.plain or text.startswith("0"):
-        return octal, False
-    decimal = _number(text, 10)
-    if octal is not None and (_sensible(octal) or decimal is None or not _sensible(decimal)):
-        return octal, False
-    return decimal, decimal is not None
-
-
-def _number(text: str, base: int) -> int | None:
-    digits = "01234567" if base == 8 else "0123456789"
-    if not text or len(text) > 8 or not set(text) <= set(digits):
-        return None
-    number = int(text, base)
-    return number if number <= 0o7777 else None
-
-
-def _sensible(mode: int) -> bool:
-    owner, group, others = mode >> 6 & 7, mode >> 3 & 7, mode & 7
-    return bool(owner & 4) and group & ~owner == 0 and others & ~group == 0
 
 
 def _owner(item: Fields) -> tuple[str | None, str]:

@@ -32,7 +32,7 @@ def files(renderer: str, managers: tuple[str, ...], network: Network) -> tuple[R
 def reload(renderer: str, managers: tuple[str, ...], changed: tuple[str, ...]) -> Iterator[Step]:
     """How the others hear of it, where they run."""
     conf = tuple(each for each in changed if each.endswith(f":{CONF}"))
-    if conf and renderer != NETWORK_MANAGER:
+    if conf:
         yield tell("nmcli general reload conf", ("nmcli", "general", "reload", "conf"), conf, "NetworkManager.service")
     networks = tuple(each for each in changed if each.endswith(".network"))
     if networks and NETWORKD in managers and renderer not in (NETWORKD, "netplan"):

@@ -73,9 +73,10 @@ def _reason(renderer: str, path: str, text: str, file_id: str, link: Link, nic: 
     name = path.rpartition("/")[2]
     ours = f"{11 if link.match.is_broad else 10}-guestinit-{file_id}.network"
     if path.startswith("/etc/network/interfaces"):
+        if renderer == NETWORK_MANAGER and _has_stanza(text, nic.name):
+            return f"configures {nic.name} as well; NetworkManager leaves it alone then"
         if _is_up_by_ifupdown(text, nic.name):
-            who = "NetworkManager leaves it alone then" if renderer == NETWORK_MANAGER else "ifupdown brings it up too"
-            return f"configures {nic.name} as well; {who}"
+            return f"configures {nic.name} as well; ifupdown brings it up too"
     elif renderer == NETWORKD and name.endswith(".network") and name < ours:
         if _networkd_matches(text, nic):
             return f"matches {nic.name} too and is read before {ours}"
@@ -145,10 +146,14 @@ def _netplan_matches(text: str, nic: Nic) -> bool:
     return False
 
 
+def _has_stanza(text: str, name: str) -> bool:
+    return any(line.split()[:2] == ["iface", name] for line in text.splitlines())
+
+
 def _is_up_by_ifupdown(text: str, name: str) -> bool:
     words = [line.split() for line in text.splitlines()]
-    has_stanza = any(line[:2] == ["iface", name] for line in words)
-    return has_stanza and any(line[:1] in (["auto"], ["allow-hotplug"]) and name in line[1:] for line in words)
+    is_started = any(line[:1] in (["auto"], ["allow-hotplug"]) and name in line[1:] for line in words)
+    return is_started and _has_stanza(text, name)
 
 
 def _settings(text: str) -> dict[str, str]:

@@ -4,10 +4,9 @@ from __future__ import annotations
 
 import os
 
-from guestinit.system import console
+from guestinit.system import agent, console
 
 RUN = "/run/guestinit"
-AGENTS = ("/usr/sbin/qemu-ga", "/usr/bin/qemu-ga")
 
 
 def write(kind: str, reason: str, document: str, line: str, root: str = "") -> None:
@@ -36,7 +35,7 @@ def _host_may_listen(root: str) -> bool:
 
     The port itself has no name yet: udev's coldplug comes later. Virtio device type 3 is the console device.
     """
-    if any(os.path.exists(root + agent) for agent in AGENTS):
+    if agent.is_installed(root):
         return False
     directory = root + "/sys/bus/virtio/devices"
     try:

@@ -10,19 +10,12 @@ import os
 import select
 from collections.abc import Mapping
 
+from guestinit.system import agent
+
 AGENT_PORT = "/dev/virtio-ports/org.qemu.guest_agent.0"
 PRIVATE_PORT = "/dev/virtio-ports/org.guestinit.0"
-AGENT_PROGRAMS = ("/usr/sbin/qemu-ga", "/usr/bin/qemu-ga", "/usr/local/bin/qemu-ga")
-AGENT_MASK = "/etc/systemd/system/qemu-guest-agent.service"
 LONGEST = 4096
 PATIENCE = 1.0  # seconds; libvirt needs a moment from the opening of the port to its connection
-
-
-def agent_is_installed(root: str = "") -> bool:
-    """Whether qemu-ga may hold the port now or soon: installed, and not masked."""
-    if not any(os.path.exists(root + program) for program in AGENT_PROGRAMS):
-        return False
-    return not (os.path.islink(root + AGENT_MASK) and os.readlink(root + AGENT_MASK) == "/dev/null")
 
 
 def agent_line(data: Mapping[str, object], seconds: float) -> bytes:
@@ -68,7 +61,7 @@ def push(port: str, line: bytes, patience: float = PATIENCE) -> str:
 
 def report_to_agent_port(data: Mapping[str, object], seconds: float, root: str = "") -> str:
     """Push the report in place of an absent qemu-ga. An empty answer means delivered, else why not."""
-    if agent_is_installed(root):
+    if agent.is_installed(root):
         return "qemu-ga is installed, the port is its own"
     if not os.path.exists(root + AGENT_PORT):
         return "no port"

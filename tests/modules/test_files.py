@@ -11,6 +11,8 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from guestinit.model.action import FINAL, LOCAL, File, Step
+from guestinit.model.mode import mode_of
+from guestinit.model.packed import UNPACKED_LIMIT
 from guestinit.model.problem import Position
 from guestinit.model.secret import Secret
 from guestinit.model.value import SCALAR, Value
@@ -129,14 +131,14 @@ def test_an_unknown_encoding_leaves_the_file_out() -> None:
 
 
 def test_a_gzip_bomb_is_refused_within_its_limit() -> None:
-    bomb = gzip.compress(b"\0" * (files.UNPACKED_LIMIT + 1))
+    bomb = gzip.compress(b"\0" * (UNPACKED_LIMIT + 1))
     read, problems = section(files, packed("gz+b64", bomb))
     assert read.entries == ()
     assert problems[0].message == "this unpacks to more than the 32 MiB that all files may have"
 
 
 def test_many_small_bombs_share_one_limit() -> None:
-    half = base64.b64encode(gzip.compress(b"\0" * (files.UNPACKED_LIMIT // 2 + 1))).decode()
+    half = base64.b64encode(gzip.compress(b"\0" * (UNPACKED_LIMIT // 2 + 1))).decode()
     entries = ", ".join(f"{{path: /a{n}, encoding: gz+b64, content: {half}}}" for n in range(3))
     read, problems = section(files, f"write_files: [{entries}]")
     assert [entry.path for entry in read.entries] == ["/a0"]
@@ -191,7 +193,7 @@ def test_mistyped_permissions_do_not_publish_a_file(key: str) -> None:
 
 @given(st.text(max_size=6), st.booleans())
 def test_any_scalar_gives_a_mode_or_none(text: str, plain: bool) -> None:
-    mode, _ = files.mode_of(Value(SCALAR, Position("user-data"), text, plain))
+    mode, _ = mode_of(Value(SCALAR, Position("user-data"), text, plain))
     assert mode is None or 0 <= mode <= 0o7777
 
 

@@ -229,7 +229,7 @@ KEYFILE = "/etc/NetworkManager/system-connections/ens18.nmconnection"
         ("networkd", "/etc/systemd/network/80-lan.network", "[Match]\nName=en*\n"),
         ("networkd", "/etc/systemd/network/05-lan.link", "[Match]\nOriginalName=*\n[Link]\nName=lan0\n"),
         ("networkd", "/etc/network/interfaces", "auto lo\niface lo inet loopback\n"),
-        ("network-manager", "/etc/network/interfaces.d/a", STANZA),
+        ("networkd", "/etc/network/interfaces.d/a", STANZA),
         ("network-manager", KEYFILE, "interface-name=ens18\n"),
     ],
 )
@@ -260,6 +260,7 @@ def test_what_is_for_the_same_interface_alone_goes(renderer: str, path: str, tex
         ("networkd", "/run/systemd/network/05-lan.network", "[Match]\nName=ens18\n", "read before"),
         ("networkd", "/etc/network/interfaces", f"allow-hotplug ens18\n{STANZA}", "brings it up too"),
         ("network-manager", "/etc/network/interfaces.d/a", f"auto ens18\n{STANZA}", "leaves it alone"),
+        ("network-manager", "/etc/network/interfaces.d/a", STANZA, "leaves it alone"),
     ],
 )
 def test_what_others_need_too_is_named(renderer: str, path: str, text: str, said: str) -> None:

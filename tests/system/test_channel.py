@@ -7,6 +7,7 @@ import os
 from pathlib import Path
 
 from guestinit.system import channel
+from guestinit.system.agent import MASK
 
 
 def make_port(root: Path) -> str:
@@ -64,7 +65,7 @@ def test_never_beside_qemu_ga(tmp_path: Path) -> None:
     agent.touch()
     try:
         assert "qemu-ga" in channel.report_to_agent_port({"state": "done"}, 1.0, str(tmp_path))
-        mask = f"{tmp_path}{channel.AGENT_MASK}"
+        mask = f"{tmp_path}{MASK}"
         os.makedirs(os.path.dirname(mask))
         os.symlink("/dev/null", mask)
         assert channel.report_to_agent_port({"state": "done"}, 1.0, str(tmp_path)) == ""
