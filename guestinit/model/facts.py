@@ -85,7 +85,7 @@ class Facts(NamedTuple):
     netplan_backend: str = ""  # who is behind netplan, as its files have it: "networkd", "network-manager"
     networkd_starts: bool = False  # systemd-networkd is enabled, or a generator of this boot has it started
     network_files: tuple[tuple[str, str], ...] = ()  # the image's own network configuration: path and text, no secrets
-    ifupdown: Ifupdown = Ifupdown()  # where that is the network stack
+    ifupdown: Ifupdown = Ifupdown()  # where that is the network stack, or has something to say beside another
 
     def option(self, name: str, default: str = "") -> str:
         """A setting of the image configuration, by its dotted name."""

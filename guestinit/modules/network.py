@@ -156,6 +156,13 @@ def _settle_rivals(
             needs = tuple(f"file:{each.path}" for each in files if each.link == rival.link.name)
             action = Absence(rival.path, must_keep=not is_left)
             yield Step(f"absence:{rival.path}", _MODULE, action, because, needs=needs, vital=True)
+        elif rival.path in dict(facts.ifupdown.files):
+            text = rooms.one("renderers", "rivals").without(network, (*before, *facts.nics), rival.path, facts.ifupdown)
+            content = text.encode("utf-8", "surrogateescape")
+            because = Because(rival.link.at, f"the image's own, which {rival.reason}")
+            needs = tuple(f"file:{each.path}" for each in files)
+            rest = File(rival.path, content, mode=None, owner="", group="")
+            yield Step(f"file:{rival.path}", _MODULE, rest, because, needs=needs, vital=True)
         else:
             hint = "guestinit's configuration may have no effect; remove the other one from the image"
             problems.error(rival.link.at, rival.link.path, f"{rival.path} {rival.reason}", hint)

@@ -9,7 +9,7 @@ from __future__ import annotations
 from collections.abc import Iterator
 from typing import NamedTuple
 
-from guestinit.model.facts import Nic
+from guestinit.model.facts import Ifupdown, Nic
 from guestinit.model.hardware import matching
 from guestinit.model.network import HARDWARE, Link, Network, file_ids
 
@@ -46,6 +46,16 @@ def find(renderer: str, network: Network, nics: tuple[Nic, ...], files: tuple[tu
                 can_go = name.endswith(_ALONE) and path.startswith("/etc/") and not is_theirs
                 yield Rival(path, link, reason, remove=can_go or "cloud-init" in name)
                 break
+
+
+def without(network: Network, nics: tuple[Nic, ...], path: str, ifupdown: Ifupdown) -> str:
+    """A file of ifupdown in which the lines about the hardware of the seed are disabled, and no others."""
+    from guestinit.model import interfaces  # delayed: few images have such a file
+
+    hardware = [link for link in network.links if link.kind in HARDWARE]
+    return interfaces.disable(
+        dict(ifupdown.files)[path], {nic.name for link in hardware for nic in matching(link, nics)}
+    )
 
 
 def configuring(renderer: str, nic: Nic, files: tuple[tuple[str, str], ...]) -> str:

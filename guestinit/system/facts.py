@@ -49,6 +49,8 @@ def gather(system: System, identity: Identity, image: Image) -> Facts:
     """All facts, looked at once. The image's default user replaces the distribution's."""
     distro = distros.of(system.root)
     renderer = find_renderer(system, image, distro)
+    network_files = network_facts.find_network_files(system.root)
+    wants_ifupdown = renderer == "ifupdown" or network_facts.has_stanzas(network_files)
     return Facts(
         distro=distro._replace(default_user=image.user(distro.default_user)),
         identity=identity,
@@ -69,8 +71,8 @@ def gather(system: System, identity: Identity, image: Image) -> Facts:
         resolver=network_facts.find_resolver(system.root),
         netplan_backend=netplan_facts.find_backend(system.root) if renderer == "netplan" else "",
         networkd_starts=_networkd_starts(system),
-        network_files=network_facts.find_network_files(system.root),
-        ifupdown=network_facts.find_ifupdown(system.root) if renderer == "ifupdown" else Ifupdown(),
+        network_files=network_files,
+        ifupdown=network_facts.find_ifupdown(system.root) if wants_ifupdown else Ifupdown(),
     )
 
 

@@ -37,6 +37,12 @@ _TELLING = (
 _STANZAS = ("iface", "auto", "allow-hotplug")
 
 
+def has_stanzas(files: tuple[tuple[str, str], ...]) -> bool:
+    """Whether one of these files has ifupdown configure an interface."""
+    stanzas = (line.split() for path, text in files if path.startswith("/etc/network/") for line in text.splitlines())
+    return any(words[:1] == ["iface"] and words[1:2] != ["lo"] for words in stanzas)
+
+
 def find_ifupdown(root: Root) -> Ifupdown:
     """Its files, in the order in which it reads them where nobody chose another, and what it has brought up."""
     from guestinit.model import interfaces  # delayed: most images do without

@@ -8,7 +8,7 @@ import pytest
 
 from guestinit.model.accounts import Accounts
 from guestinit.model.action import Absence, Command, File, Gentler, Step
-from guestinit.model.facts import DefaultUser, Distro, Facts, Nic
+from guestinit.model.facts import DefaultUser, Distro, Facts, Ifupdown, Nic
 from guestinit.model.fields import Fields
 from guestinit.model.identity import Identity
 from guestinit.model.problem import Position, Problem, Problems
@@ -258,9 +258,6 @@ def test_what_is_for_the_same_interface_alone_goes(renderer: str, path: str, tex
     [
         ("networkd", LAN, "[Match]\nName=en*\n[Network]\nDHCP=yes\n", "read before"),  # ens19 has nothing else
         ("networkd", "/run/systemd/network/05-lan.network", "[Match]\nName=ens18\n", "read before"),
-        ("networkd", "/etc/network/interfaces", f"allow-hotplug ens18\n{STANZA}", "brings it up too"),
-        ("network-manager", "/etc/network/interfaces.d/a", f"auto ens18\n{STANZA}", "leaves it alone"),
-        ("network-manager", "/etc/network/interfaces.d/a", STANZA, "leaves it alone"),
     ],
 )
 def test_what_others_need_too_is_named(renderer: str, path: str, text: str, said: str) -> None:
@@ -269,6 +266,29 @@ def test_what_others_need_too_is_named(renderer: str, path: str, text: str, said
     assert [step for step in steps if isinstance(step.action, Absence)] == []
     [problem] = problems
     assert said in problem.message and path in problem.message and "ens18" in problem.message
+
+
+@pytest.mark.parametrize(
+    ("renderer", "start", "said"),
+    [
+        ("networkd", "allow-hotplug ens18\n", "ifupdown brings it up too"),
+        ("network-manager", "auto ens18\n", "leaves it alone"),
+        ("network-manager", "", "leaves it alone"),
+    ],
+)
+def test_lines_of_ifupdown_are_disabled(renderer: str, start: str, said: str) -> None:
+    path = "/etc/network/interfaces"
+    text = f"auto lo ens19\niface lo inet loopback\n{start}{STANZA}    metric 7\niface ens19 inet dhcp\n"
+    here = facts(renderer, network_files=((path, text),), ifupdown=Ifupdown(((path, text),)))
+    steps, problems = plan(STATIC, here)
+    [step] = [step for step in steps if step.id == f"file:{path}"]
+    assert problems == [] and isinstance(step.action, File)
+    kept = [line for line in bytes(step.action.content).decode().splitlines() if not line.startswith("#")]  # type: ignore[arg-type]
+    assert kept == ["auto lo ens19", "iface lo inet loopback", "iface ens19 inet dhcp"]
+    assert (step.action.mode, step.keep, step.needs[0][:5]) == (None, True, "file:")
+    assert said in str(step.because)
+    [problem] = plan(STATIC, here._replace(ifupdown=Ifupdown()))[1]  # its text is not known: too large, or not root's
+    assert said in problem.message and path in problem.message
 
 
 def test_another_name_for_the_same_interface() -> None:
