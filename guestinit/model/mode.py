@@ -1,10 +1,4 @@
-"""The mode of a file, as people write it.
-
-How `permissions` is read, since YAML turns `0644` into 420 and generators write that number back:
-quoted text and plain numbers with a leading zero or `0o` are octal. A plain number is octal if it makes a sensible mode
-(the owner may read, the group may no more than the owner, others no more than the group); otherwise it is decimal if
-that makes one (420, 493, 384); otherwise octal.
-"""
+"""The mode of a file, as people write it. modules/files.py tells, in the reference too, what counts as octal."""
 
 from __future__ import annotations
 
@@ -12,7 +6,7 @@ from guestinit.model.value import SCALAR, Value
 
 
 def mode_of(value: Value) -> tuple[int | None, bool]:
-    """The mode that a scalar means, as the head of this file says, or None; and whether it was read as decimal."""
+    """The mode that a scalar means, or None; and whether it was read as decimal."""
     if value.kind != SCALAR:
         return None, False
     text = value.text.strip()

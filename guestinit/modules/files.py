@@ -1,6 +1,9 @@
 """`write_files`: whole files, their encodings, modes and owners.
 
-A mode that cannot be read gives 0600, the safe side.
+How `permissions` is read, since YAML turns `0644` into 420 and generators write that number back:
+quoted text and plain numbers with a leading zero or `0o` are octal. A plain number is octal if it makes a sensible mode
+(the owner may read, the group may no more than the owner, others no more than the group); otherwise it is decimal if
+that makes one (420, 493, 384); otherwise octal. What cannot be a mode gives 0600, the safe side.
 """
 
 from __future__ import annotations
