@@ -175,12 +175,15 @@ def _without_strangers(bridge: Link, problems: Problems) -> Link:
 def _as_member(link: Link, master: Link, problems: Problems) -> Link:
     if master.kind == VRF:
         return link
-    if link.has_addressing or link.routes:
+    bare = link._replace(
+        addresses=(), dhcp4=None, dhcp6=None, accept_ra=False, ra_metric=None, link_local=(), ipv6_privacy=None,
+        ipv6_generation="", ipv6_token="", ipv6_mtu=None, routes=(), rules=(), dns=(), search=(),
+    )  # fmt: skip
+    # To have neither router advertisements nor a link-local address is no loss.
+    if link._replace(accept_ra=link.accept_ra or False, link_local=()) != bare:
         message = f"belongs to the {master.kind} '{master.name}' and can have no addresses or routes itself"
         problems.error(link.at, link.path, message, f"they are left out; give them to '{master.name}'")
-    return link._replace(
-        addresses=(), dhcp4=None, dhcp6=None, accept_ra=False, link_local=(), routes=(), rules=(), dns=(), search=()
-    )
+    return bare
 
 
 def _say_double_addresses(links: list[Link], problems: Problems) -> None:

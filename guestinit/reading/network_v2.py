@@ -268,12 +268,18 @@ def _details(link: Link, fields: Fields) -> Link:
     if token is not None and (parsed is None or parsed.version != 6):
         fields.wrong("ipv6-address-token", Value(SCALAR, token.at, token.value), "an address like ::1")
         parsed = None
+    generation = values.choice(fields, "ipv6-address-generation", ("eui64", "stable-privacy"))
+    if parsed is not None and generation:
+        if generation != "eui64":  # which goes without saying
+            at = fields.key_at("ipv6-address-generation")
+            fields.wrong("ipv6-address-generation", Value(SCALAR, at, generation), "nothing beside a token")
+        generation = ""
     return link._replace(
         mac=_mac_to_set(fields),
         mtu=mtu.value if mtu else None,
         ipv6_mtu=mtu6.value if mtu6 else None,
         ipv6_privacy=privacy.value if privacy else None,
-        ipv6_generation=values.choice(fields, "ipv6-address-generation", ("eui64", "stable-privacy")),
+        ipv6_generation=generation,
         ipv6_token=str(parsed) if parsed else "",
         optional=bool(optional and optional.value),
         ignore_carrier=bool(carrier and carrier.value),
