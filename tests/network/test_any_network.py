@@ -26,7 +26,7 @@ from tests.network.strategies import (
     WORDS,
 )
 
-LINE = re.compile(r"#.*|\[[A-Za-z0-9-]+(\.[A-Za-z0-9+/=]{44})?\]|[A-Za-z0-9_-]+=\S.*|")
+LINE = re.compile(r"#.*|\[[A-Za-z0-9-]+(\.[A-Za-z0-9+/=]{44})?\]|[A-Za-z0-9_-]+ ?= ?\S.*|")
 STANZA = re.compile(
     r"#.*|(auto|allow-hotplug) \S+|iface \S+ inet6? (static|manual|dhcp|auto|loopback)|    [a-z0-9_-]+ \S.*|"
 )
