@@ -69,7 +69,8 @@ def choose(facts: Facts) -> Choice | None:
 
 
 def _configuring(nic: Nic, facts: Facts) -> str:
-    found: str = rooms.one("renderers", "rivals").configuring(facts.renderer, nic, facts.network_files)
+    managers = (facts.renderer, *facts.managers)
+    found: str = rooms.one("renderers", "rivals").configuring(managers, nic, facts.network_files)
     return found
 
 

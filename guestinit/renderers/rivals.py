@@ -6,7 +6,7 @@ the highest priority, and keeps away from what Debian's /etc/network/interfaces 
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+from collections.abc import Collection, Iterator
 from typing import NamedTuple
 
 from guestinit.model.facts import Ifupdown, Nic
@@ -16,6 +16,7 @@ from guestinit.model.network import HARDWARE, Link, Network, file_ids
 NETWORKD = "networkd"
 NETWORK_MANAGER = "network-manager"
 NETPLAN = "netplan"
+IFUPDOWN = "ifupdown"
 PRIORITY = 120  # of our own profiles
 _ALONE = (".network", ".nmconnection", ".link")  # files that hold one configuration, for one match
 _OURS = ("10-guestinit-", "11-guestinit-", "guestinit-")
@@ -58,22 +59,25 @@ def without(network: Network, nics: tuple[Nic, ...], path: str, ifupdown: Ifupdo
     )
 
 
-def configuring(renderer: str, nic: Nic, files: tuple[tuple[str, str], ...]) -> str:
-    """The image's own file that configures this interface; empty if there is none. What cloud-init left is none."""
+def configuring(managers: Collection[str], nic: Nic, files: tuple[tuple[str, str], ...]) -> str:
+    """The image's own file by which one of these configures the interface; empty if there is none.
+
+    What cloud-init left in a template does not count.
+    """
     for path, text in files:
         name = path.rpartition("/")[2]
         if name.startswith((*_OURS, "50-guestinit")) or "cloud-init" in name:
             continue
         if path.startswith("/etc/network/interfaces"):
-            is_his = _is_up_by_ifupdown(text, nic.name)
+            is_his = IFUPDOWN in managers and _is_up_by_ifupdown(text, nic.name)
         elif name.endswith(".network"):
-            is_his = renderer in (NETWORKD, NETPLAN) and _networkd_matches(text, nic)
+            is_his = (NETWORKD in managers or NETPLAN in managers) and _networkd_matches(text, nic)
         elif name.endswith(".yaml"):
-            is_his = renderer == NETPLAN and _netplan_matches(text, nic)
+            is_his = NETPLAN in managers and _netplan_matches(text, nic)
         elif name.endswith(".link"):
             is_his = False  # what it is called, not what it has
         else:
-            is_his = renderer == NETWORK_MANAGER and _network_manager_matches(text, nic)
+            is_his = NETWORK_MANAGER in managers and _network_manager_matches(text, nic)
         if is_his:
             return path
     return ""

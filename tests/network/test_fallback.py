@@ -118,8 +118,9 @@ PROFILES = "/etc/NetworkManager/system-connections"
         ("networkd", "/etc/systemd/network/10-cloud-init-ens18.network", "[Match]\nName=ens18\n", False),
         ("networkd", "/etc/systemd/network/10-guestinit-ens18.network", "[Match]\nName=ens18\n", False),
         ("networkd", f"{PROFILES}/a.nmconnection", "type=ethernet\n", False),
-        ("networkd", "/etc/network/interfaces", "auto lo\niface lo inet loopback\n", False),
-        ("networkd", "/etc/network/interfaces", "allow-hotplug ens18\niface ens18 inet dhcp\n", True),
+        ("ifupdown", "/etc/network/interfaces", "auto lo\niface lo inet loopback\n", False),
+        ("ifupdown", "/etc/network/interfaces", "allow-hotplug ens18\niface ens18 inet dhcp\n", True),
+        ("networkd", "/etc/network/interfaces", "allow-hotplug ens18\niface ens18 inet dhcp\n", False),
         ("network-manager", f"{PROFILES}/a.nmconnection", "[connection]\ntype=ethernet\n", True),
         ("network-manager", f"{PROFILES}/a.nmconnection", "[connection]\ntype=wifi\n", False),
         ("network-manager", f"{PROFILES}/a.nmconnection", "type=ethernet\nautoconnect=false\n", False),
@@ -152,8 +153,16 @@ def test_a_card_that_the_image_configures_keeps_that(renderer: str, path: str, t
 def test_a_card_that_a_netplan_file_configures(lines: str, is_his: bool) -> None:
     nic = Nic("ens18", MAC)
     path = "/etc/netplan/00-installer-config.yaml"
-    assert rivals.configuring("netplan", nic, ((path, lines),)) == (path if is_his else "")
-    assert rivals.configuring("networkd", nic, ((path, lines),)) == ""
+    assert rivals.configuring(("netplan",), nic, ((path, lines),)) == (path if is_his else "")
+    assert rivals.configuring(("networkd",), nic, ((path, lines),)) == ""
+
+
+def test_another_manager_that_the_image_starts_counts_too() -> None:
+    files = (("/etc/network/interfaces", "auto ens18\niface ens18 inet dhcp\n"),)
+    for managers, is_his in (((), False), (("networkd", "ifupdown"), True)):
+        choice = fallback.choose(machine(f"ens18={MAC}", managers=managers, network_files=files))
+        assert choice is not None
+        assert (choice.network is None) == is_his
 
 
 def test_only_where_carriers_decide_they_are_asked_for() -> None:
