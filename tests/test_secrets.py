@@ -18,6 +18,7 @@ import pytest
 
 from guestinit import checking, cli, pipeline
 from guestinit.model.action import STAGES
+from guestinit.model.network import RENDERERS
 from guestinit.model.problem import Problems
 from guestinit.model.secret import Secret
 from guestinit.show import document as documents
@@ -384,6 +385,58 @@ def test_apply_prints_none(form: str, seed: Path, root: Path, capsys: pytest.Cap
     code, output = run(["--dry-run", *words[1:]], capsys)
     assert seen_in(output) == []
     check_tree(root)
+
+
+WRONG_TUNNELS = {
+    "an unclosed quote": 'key: "{}\n',
+    "a reserved character": "key: @{}\n",
+    "a tab": "keys:\n\t  private: {}\n",
+    "an unclosed bracket": "keys: {{private: {}\n",
+    "a reserved character in a preshared key": "peers:\n    - keys:\n        shared: @{}\n",
+    "given twice": "key: {0}x\n    key: {0}y\n",
+    "a list for a key": "key: [{}]\n",
+    "a mapping for peers": "peers: {{keys: {{shared: {}}}}}\n",
+    "another key on the line": "keys: {{private: {}}}\n    port: many\n",
+    "a misspelled key": "keys: {{privat: {}}}\n",
+    "a key of another kind of tunnel": "private-key: {}\n",
+}
+
+
+@pytest.mark.parametrize("name", WRONG_TUNNELS)
+def test_mistakes_in_tunnels_show_none(name: str, tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    secret = SECRETS["a key of WireGuard"][:-4]
+    path = tmp_path / "network-config"
+    for head in ("version: 2\ntunnels:\n  wg0:\n    mode: wireguard\n    ", "version: 2\ntunnels:\n  wg0:\n    "):
+        path.write_text(head + WRONG_TUNNELS[name].format(secret))
+        for form in ("text", "json"):
+            code, output = run(["check", "--format", form, str(path)], capsys)
+            assert secret not in output
+            assert code == 1
+
+
+@needs_root
+@pytest.mark.parametrize("renderer", RENDERERS)
+def test_no_renderer_shows_the_keys_of_a_tunnel(
+    renderer: str, seed: Path, root: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    (root / "etc/guestinit").mkdir(parents=True, exist_ok=True)
+    (root / "etc/guestinit/guestinit.yaml").write_text(f"network: {{renderer: {renderer}}}\n")
+    (seed / "user-data").write_text("#cloud-config\n{}\n")
+    (seed / "vendor-data").unlink()
+    words = ["--seed", str(seed), "--root", str(root)]
+    for form in ("text", "json"):
+        _, output = run(["--dry-run", *words, "--format", form], capsys)
+        assert seen_in(output) == []
+    _, output = run(["apply", *words], capsys)
+    assert seen_in(output) == []
+    found = {}
+    for path in root.rglob("*"):
+        if path.is_file() and not path.is_symlink() and "pending" not in path.parts:
+            names = seen_in(path.read_bytes().decode("utf-8", "replace"))
+            if names:
+                found[path] = (names, stat.S_IMODE(path.stat().st_mode))
+    assert [names for names, _ in found.values()] == [["a key of WireGuard", "a preshared key"]], found
+    assert all(not mode & 0o007 for _, mode in found.values())
 
 
 def check_tree(root: Path) -> None:

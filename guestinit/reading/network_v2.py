@@ -41,7 +41,7 @@ TOP_KEYS = (
     Key("version", "2", "the version of this format"),
     Key("config", "disabled", "leave the network alone"),
     Key("renderer", "text", "guestinit takes the renderer that the image uses", ignored=True),
-    *(Key(name, "mapping", f"interfaces of the kind {kind}") for name, kind in SECTIONS.items()),
+    *(Key(name, "mapping", f"interfaces of the kind {kind}", secret=kind == TUNNEL) for name, kind in SECTIONS.items()),
     *(Key(name, "mapping", "not supported") for name in UNSUPPORTED_SECTIONS),
     Key("openvswitch", "mapping", "guestinit sets up no Open vSwitch", ignored=True),
 )

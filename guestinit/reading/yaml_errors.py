@@ -80,7 +80,8 @@ def _where(error: Any, said: str) -> Any:
 _HIDDEN_BELOW = (
     "bootcmd", "chpasswd", "password", "phone_home", "power_state", "random_seed", "runcmd", "ssh_keys", "write_files",
 )  # fmt: skip
-_HIDDEN_WITH = ("pass", "secret", "token", "private", "credential", "psk", "$1$", "$5$", "$6$", "$2", "$y$", "://")
+_HIDDEN_WITH = ("pass", "secret", "token", "private", "shared", " key:", " keys:", "credential", "psk",
+                "$1$", "$5$", "$6$", "$2", "$y$", "://")  # fmt: skip
 
 
 def may_show(text: str, start: int) -> bool:
