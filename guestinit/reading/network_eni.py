@@ -1,15 +1,21 @@
 """interfaces(5) text, as Proxmox VE's configdrive2, oVirt and old meta-data (`network-interfaces`) carry it.
 
 It is turned into network-config version 1, value by value with its place, and read as that. `_` and `-` are the same in
-the names of options. Commands (`up`, `post-up`, ...) are not run, which is said.
+the names of options. Commands (`up`, `post-up`, ...) are not run: one that sets a route or makes an interface is taken
+for what it means, any other is said.
 """
 
 from __future__ import annotations
+
+from typing import TYPE_CHECKING
 
 from guestinit.model.network import BOND, BRIDGE, LOOPBACK, PHYSICAL, VLAN, Network
 from guestinit.model.problem import Position, Problems
 from guestinit.model.value import LIST, MAP, SCALAR, Value
 from guestinit.reading import network_v1
+
+if TYPE_CHECKING:
+    from guestinit.reading.network_eni_commands import Effect
 
 _AUTOMATIC = ("auto", "allow-auto", "allow-hotplug")
 _STANZAS = (*_AUTOMATIC, "iface", "mapping", "source", "source-directory", "no-auto-down", "rename")
@@ -43,6 +49,24 @@ class _Interface:
         self.at = at
         self.subnets: list[tuple[Position, list[tuple[str, Value]]]] = []
         self.own: dict[str, Value] = {}  # options that are about the interface, not about one of its addresses
+        self.mac = ""  # by which `auto` finds it
+        self.routes: dict[int, list[Value]] = {}  # that commands set, by the subnet in whose stanza they stand
+        self.more: list[tuple[Position, list[tuple[str, Value]]]] = []  # addresses that commands set
+
+    def take(self, effect: Effect, at: Position) -> None:
+        """What a command means."""
+        for key, text in effect.options:
+            self.own[key] = _word(text, at)
+        for key, text in effect.items:
+            before = self.own.get(key)
+            items = () if before is None else before.items if before.kind == LIST else (before,)
+            self.own[key] = Value(LIST, at, items=(*items, _word(text, at)))
+        if effect.route:
+            route = _mapping(at, [(key, _word(text, at)) for key, text in effect.route])
+            self.routes.setdefault(len(self.subnets) - 1, []).append(route)
+        if effect.address:
+            kind = "static6" if ":" in effect.address else "static"
+            self.more.append((at, [("type", _word(kind, at)), ("address", _word(effect.address, at))]))
 
 
 def looks_like(text: str) -> bool:
@@ -79,6 +103,7 @@ def read(text: str, label: str, problems: Problems) -> Network | None:
 def _parse(text: str, label: str, problems: Problems) -> tuple[dict[str, _Interface], set[str]]:
     interfaces: dict[str, _Interface] = {}
     automatic: set[str] = set()
+    macs: dict[str, str] = {}
     current: _Interface | None = None
     for at, line in _lines(text, label):
         words = line.split()
@@ -86,7 +111,15 @@ def _parse(text: str, label: str, problems: Problems) -> tuple[dict[str, _Interf
         if words[0] in _STANZAS:
             current = None
             if words[0] in _AUTOMATIC:
-                automatic.update(words[1:])
+                for word in words[1:]:
+                    pattern, _, name = word.rpartition("=")
+                    if pattern.startswith("mac/"):
+                        macs[name] = pattern.split("/")[1]
+                    elif "/" in word:
+                        problems.error(
+                            at, words[0], f"no interface is looked up by '{word}'", "left out", len(words[0])
+                        )
+                    automatic.add(name)
             elif words[0] == "iface":
                 current = _begin(words, at, interfaces, problems)
             elif words[0] != "no-auto-down":
@@ -94,6 +127,12 @@ def _parse(text: str, label: str, problems: Problems) -> tuple[dict[str, _Interf
         elif current is None:
             continue  # of a stanza that was left out
         elif key in _COMMANDS:
+            from guestinit.reading import network_eni_commands  # delayed: few texts have any
+
+            effect = network_eni_commands.understand(words[0], " ".join(words[1:]), current.name)
+            if effect is not None:
+                current.take(effect, at)
+                continue
             problems.error(at, f"iface {current.name}", f"'{key}' commands are not run", "left out", len(key))
         elif key in _NOTHING or len(words) < 2:
             continue
@@ -103,6 +142,9 @@ def _parse(text: str, label: str, problems: Problems) -> tuple[dict[str, _Interf
                 current.subnets[-1][1].append((_OF_SUBNET[key], value))
             else:
                 current.own[key] = value
+    for name, mac in macs.items():
+        if name in interfaces:
+            interfaces[name].mac = mac
     return interfaces, automatic
 
 
@@ -142,7 +184,7 @@ def _item(interface: _Interface, automatic: set[str], members: list[Value], prob
     """An interface as an item of version 1."""
     own, at = interface.own, interface.at
     pairs: list[tuple[str, Value]] = [("name", _word(interface.name, at))]
-    ports = own.pop("bridge-ports", None)
+    ports, listed = own.pop("bridge-ports", None), _split(own.pop("members", None))
     slaves = own.pop("bond-slaves", None) or own.pop("slaves", None)
     below = own.pop("vlan-raw-device", None)
     base, dot, tag = interface.name.rpartition(".")
@@ -151,11 +193,10 @@ def _item(interface: _Interface, automatic: set[str], members: list[Value], prob
         kind = LOOPBACK
     elif ports is not None:
         kind = BRIDGE
-        pairs.append(("bridge_interfaces", _split(ports)))
+        pairs.append(("bridge_interfaces", Value(LIST, ports.at, items=tuple(_split(ports) + listed))))
     elif slaves is not None or members or any(key.startswith("bond-") for key in own):
         kind = BOND
-        listed = [each for each in (_split(slaves).items if slaves else ())] + members
-        unique = {each.text: each for each in listed}
+        unique = {each.text: each for each in _split(slaves) + members + listed}
         pairs.append(("bond_interfaces", Value(LIST, at, items=tuple(unique.values()))))
     elif below is not None or (dot and tag.isdecimal()):
         kind = VLAN
@@ -173,14 +214,18 @@ def _item(interface: _Interface, automatic: set[str], members: list[Value], prob
         # Of hardware it is an address to set; version 1 would take it for the one to look for.
         pairs.append(("mac_address", _word(mac.text.split()[-1], mac.at)))
         mac = None
+    if interface.mac and kind == PHYSICAL:
+        pairs.append(("mac_address", _word(interface.mac, at)))
     if accept_ra is not None:
         pairs.append(("accept-ra", _word("false" if accept_ra.text == "0" else "true", accept_ra.at)))
     for name, value in (*own.items(), *((("hwaddress", mac),) if mac else ())):
         problems.warning(value.at, f"iface {interface.name}", f"'{name}' is not supported", "it is ignored", len(name))
     manual = interface.name not in automatic and interface.name != "lo" and not _is_part(interface, kind)
     subnets = []
-    for place, given in interface.subnets:
-        merged = [*given, ("control", _word("manual", place))] if manual else given
+    for index, (place, given) in enumerate(interface.subnets + interface.more):
+        routes = interface.routes.get(index, [])
+        merged = [*given, ("routes", Value(LIST, place, items=tuple(routes)))] if routes else given
+        merged = [*merged, ("control", _word("manual", place))] if manual else merged
         subnets.append(_mapping(place, merged))
     pairs.append(("subnets", Value(LIST, at, items=tuple(subnets))))
     return _mapping(at, pairs)
@@ -192,9 +237,10 @@ def _is_part(interface: _Interface, kind: str) -> bool:
     return kind == PHYSICAL and set(methods) <= {"manual"}
 
 
-def _split(value: Value) -> Value:
-    words = [word for word in value.text.split() if word not in ("none", "regex")]
-    return Value(LIST, value.at, items=tuple(_word(word, value.at) for word in words))
+def _split(value: Value | None) -> list[Value]:
+    """The words of an option, or of all that said the same."""
+    given = () if value is None else value.items if value.kind == LIST else (value,)
+    return [_word(word, each.at) for each in given for word in each.text.split() if word not in ("none", "regex")]
 
 
 def _word(text: str, at: Position) -> Value:

@@ -96,9 +96,11 @@ def join(link: Link, member: str) -> list[str]:
 
 def port(member: str, cost: int | None, priority: int | None, flags: Iterable[tuple[str, bool]]) -> list[str]:
     """Path cost, priority and flags of a port."""
-    words = ([f"cost {cost}"] if cost is not None else []) + ([f"priority {priority}"] if priority is not None else [])
-    words += [f"{name} {'on' if is_on else 'off'}" for name, is_on in flags]
-    return [f"ip link set dev {member} type bridge_slave {' '.join(words)}{_GO_ON}"] if words else []
+    numbers = [f"cost {cost}"] if cost is not None else []
+    numbers += [f"priority {priority}"] if priority is not None else []
+    switches = [f"{name} {'on' if is_on else 'off'}" for name, is_on in flags]
+    given = (" ".join(words) for words in (numbers, switches) if words)
+    return [f"ip link set dev {member} type bridge_slave {words}{_GO_ON}" for words in given]
 
 
 def primary(member: str) -> str:
