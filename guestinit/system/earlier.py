@@ -46,20 +46,20 @@ class Entry(NamedTuple):
 
 
 class Earlier:
-    """The generation of one run."""
+    """The generation of one run. `run`, in whichever boot, tells whether it goes on; empty: it is one by itself."""
 
-    def __init__(self, root: Root) -> None:
+    def __init__(self, root: Root, run: dict[str, Any]) -> None:
         self._root = root
+        self._run = {key: value for key, value in run.items() if key != "boot"}
         self._known: Optional[set[str]] = None  # paths of this run's generation; None: nothing kept in this process
 
-    def keep(self, path: str, follow: bool, run: dict[str, Any]) -> str:
+    def keep(self, path: str, follow: bool) -> str:
         """Keep what is there now, once a run; returns a remark where that is not possible. Errors are OSError.
 
-        `follow`: what a link points to is about to be replaced, not the link. `run` tells whether this goes on, in
-        whichever boot.
+        `follow`: what a link points to is about to be replaced, not the link.
         """
         if self._known is None:
-            self._known = self._begin({key: value for key, value in run.items() if key != "boot"})
+            self._known = self._begin()
         if path in self._known:
             return ""
         entry = self._copy(path, follow)
@@ -95,13 +95,13 @@ class Earlier:
         self._root.remove_tree(DIRECTORY)
         self._known = None
 
-    def _begin(self, run: dict[str, Any]) -> set[str]:
+    def _begin(self) -> set[str]:
         lines = self._lines()
-        if run and lines and lines[0].get("run") == run:
+        if self._run and lines and lines[0].get("run") == self._run:
             return {entry.path for entry in self.entries()}
         self.forget()
         self._root.make_directory(DIRECTORY, 0o700)
-        self._append({"run": run})
+        self._append({"run": self._run})
         return set()
 
     def _copy(self, path: str, follow: bool) -> Entry:

@@ -212,7 +212,7 @@ def _keep(step: Step, system: System) -> str:
     if not step.keep or not system.live or not isinstance(action, (File, Lines, Link, Absence)):
         return ""
     follow = isinstance(action, (File, Lines))
-    remark = system.state.earlier.keep(action.path, follow, system.state.journal.run)
+    remark = system.state.earlier.keep(action.path, follow)
     if remark and isinstance(action, Absence) and action.must_keep:
         raise Failed(f"not removed: {remark}")
     return remark

@@ -47,13 +47,14 @@ class State:
     def __init__(self, root: Root) -> None:
         self.root = root
         self._key = b""
+        self._begun: dict[str, Any] = {}  # the run that this process has begun, or goes on with
 
     def __getattr__(self, name: str) -> Any:
         # Only called for what is not there yet: the first access to a part of the memory.
         if name == "earlier":
             from guestinit.system.earlier import Earlier  # delayed: only where the network changes
 
-            self.earlier = Earlier(self.root)
+            self.earlier = Earlier(self.root, self._begun)
             return self.earlier
         if name not in ("done", "lines", "written", "settled", "journal"):
             raise AttributeError(name)
@@ -158,6 +159,7 @@ class State:
             self._store("pending/" + document.name, document.content)
         self._store("pending/seed.json", json.dumps(header).encode())
         self.journal.begin_run(_record(run))
+        self._begun = _record(run)
 
     def pending_seed(self) -> Seed | None:
         """The input of the run that has not finished."""

@@ -612,6 +612,13 @@ def check(at: int, victim: Machine, undisturbed: Machine, early: list[str], boot
     shutil.rmtree(victim.directory)
 
 
+def kept_files(machine: Machine) -> dict[str, str]:
+    """What was at each path before the network changed: its text, or "absent"."""
+    files = "var/lib/guestinit/earlier/files"
+    entries = machine.system().state.earlier.entries()
+    return {entry.path: machine.read(files + entry.path) if entry.was == "file" else entry.was for entry in entries}
+
+
 def test_power_cut_at_every_moment_of_the_first_boot(machine: Machine, fast: Path) -> None:
     def prepare(victim: Machine) -> None:
         victim.insert()
@@ -635,10 +642,14 @@ def test_power_cut_at_every_moment_after_an_edit(machine: Machine, fast: Path) -
         victim.insert(changed, NETWORK.replace("name: eth0", "name: eth1"))
 
     count, undisturbed = moments(machine, fast, prepare)
+    before = machine.read("etc/systemd/network/10-guestinit-eth0.network")
+    kept = kept_files(undisturbed)
+    assert set(kept.values()) == {before, "absent"}
     for at in range(count):
         victim, early, booted = cut(machine, fast, prepare, at)
         assert booted.kind in (RECONFIGURED, RESUMED, SAME), at
         assert victim.host_keys() == keys, at
+        assert kept_files(victim) == kept, at  # what an admin can go back to is never lost
         early = [command.replace("1st", "first") for command in early]
         booted = booted._replace(ran=[tuple(word.replace("1st", "first") for word in words) for words in booted.ran])
         check(at, victim, undisturbed, early, booted)

@@ -126,6 +126,15 @@ def test_the_next_run_begins_anew(tree: Path) -> None:
     assert etc(tree) == between
 
 
+def test_a_module_that_is_run_again_is_a_run_by_itself(tree: Path) -> None:
+    change_all(tree, "one")  # has not finished: something has to be tried again on every boot
+    between = etc(tree)
+    here = open_tree(tree)
+    engine.apply((change(OLD, File(OLD, b"another\n", 0o644)),), here, lambda line: None)
+    assert cli.main(["net", "undo", "--root", str(tree)]) == 0
+    assert etc(tree) == between
+
+
 def test_a_run_that_changes_nothing_leaves_what_is_kept(tree: Path) -> None:
     change_all(tree, "one")
     kept = snapshot(tree / DIRECTORY[1:])
@@ -159,9 +168,9 @@ def test_what_is_somebody_elses_and_cannot_be_kept_stays(tree: Path) -> None:
 
 def test_the_copy_is_there_before_the_change(tree: Path) -> None:
     here = open_tree(tree)
-    earlier = Earlier(here.root)
-    earlier.keep(OLD, True, {"a": "run"})
-    [entry] = Earlier(here.root).entries()  # of the disk, not of the memory
+    earlier = Earlier(here.root, {"a": "run"})
+    earlier.keep(OLD, follow=True)
+    [entry] = Earlier(here.root, {}).entries()  # of the disk, not of the memory
     assert (entry.path, entry.mode, entry.owner, entry.group) == (OLD, 0o640, "root", "adm")
     assert (tree / DIRECTORY[1:] / "files" / OLD[1:]).read_text() == (tree / OLD[1:]).read_text()
 
