@@ -80,6 +80,9 @@ def _plan(section: Section, facts: Facts) -> Iterator[Union[Step, Problem]]:
     before = facts.nics
     network, nics, names = rooms.one("renderers", "naming").resolve(network, facts.nics, problems)
     facts = facts._replace(nics=nics)
+    if facts.renderer == "netplan" and facts.network_files:
+        precedence = rooms.one("renderers.netplan", "precedence")
+        network = precedence.ensure(network, nics, facts.network_files, problems)
     files = rooms.one("renderers", facts.renderer).render(network, nics, problems)
     if network.state == EMPTY and facts.resolver == "file":
         files = ()  # the servers go into resolv.conf instead

@@ -11,6 +11,7 @@ from typing import NamedTuple
 
 from guestinit.model.facts import Ifupdown, Nic
 from guestinit.model.hardware import matching
+from guestinit.model.netplan import definitions
 from guestinit.model.network import HARDWARE, Link, Network, file_ids
 
 NETWORKD = "networkd"
@@ -73,7 +74,7 @@ def configuring(managers: Collection[str], nic: Nic, files: tuple[tuple[str, str
         elif name.endswith(".network"):
             is_his = (NETWORKD in managers or NETPLAN in managers) and _networkd_matches(text, nic)
         elif name.endswith(".yaml"):
-            is_his = NETPLAN in managers and _netplan_matches(text, nic)
+            is_his = NETPLAN in managers and any(each.fits(nic) for each in definitions(text))
         elif name.endswith(".link"):
             is_his = False  # what it is called, not what it has
         else:
@@ -147,17 +148,6 @@ def _network_manager_matches(text: str, nic: Nic) -> bool:
     mac = (settings.get("mac-address") or settings.get("hwaddr") or "").lower()
     name = settings.get("interface-name") or settings.get("device") or ""
     return name != "lo" and mac in ("", nic.mac) and name in ("", nic.name)
-
-
-def _netplan_matches(text: str, nic: Nic) -> bool:
-    """Whether the interface is named, or its MAC or a pattern of names is given to match."""
-    for line in text.splitlines():
-        key, _, value = line.partition(": ")
-        if line == f"{nic.name}:" or (key == "macaddress" and value.lower() == nic.mac):
-            return True
-        if key == "name" and _fits(nic.name, [value]):
-            return True
-    return False
 
 
 def _has_stanza(text: str, name: str) -> bool:

@@ -196,8 +196,7 @@ def find_renderer(system: System, image: Image, distro: Distro) -> str:
         if netplan_facts.paths(system.root):
             behind = netplan_facts.find_backend(system.root)
             return "netplan" if behind == "networkd" else behind
-        others = network_facts.has_networkd_files(system.root) if enabled in ([], ["networkd"]) else True
-        if not others:
+        if set(enabled) <= {"networkd"} and not network_facts.has_networkd_files(system.root):
             return "netplan"
     installed = [name for name, path in _INSTALLED if system.root.exists(path)]
     for candidates in (enabled, installed):

@@ -1,12 +1,10 @@
-"""netplan on this image: whether it is in charge, who is behind it, and which interfaces its files are about.
-
-Of the files only what tells which interface is meant is handed on: they may hold the passwords of wireless networks.
-"""
+"""netplan on this image: whether it is installed, who is behind it, and which interfaces its files are about."""
 
 from __future__ import annotations
 
-from collections.abc import Iterator
 from typing import TYPE_CHECKING, Any
+
+from guestinit.model.netplan import Definition
 
 if TYPE_CHECKING:
     from guestinit.system.root import Root
@@ -38,61 +36,49 @@ def paths(root: Root) -> list[str]:
 def find_backend(root: Root) -> str:
     """The manager that netplan's files are for unless they say otherwise: "networkd" or "network-manager"."""
     backend = "networkd"
-    for _, text in find_files(root):
-        for line in text.splitlines():
-            if line.startswith("renderer "):
-                backend = "network-manager" if line == "renderer NetworkManager" else "networkd"
-    return backend
-
-
-def find_files(root: Root) -> Iterator[tuple[str, str]]:
-    """The path of each file, with lines that say who is behind it, and which interface each definition is for:
-    `renderer NAME`, and `SECTION ID` with `mac=`, `name=` and `driver=` as far as it has them.
-    """
     for path in paths(root):
         try:
-            content = root.read(path)
+            network = _network(root.read(path) or b"")
         except OSError:
             continue  # a dry run that is not root's
-        if content is not None and len(content) <= _LONGEST:
-            yield path, "".join(line + "\n" for line in _telling(content))
-
-
-def _telling(content: bytes) -> Iterator[str]:
-    import yaml
-
-    # Without YAML's own idea of types, by which a MAC is a number.
-    try:
-        document = yaml.load(content, Loader=getattr(yaml, "CBaseLoader", yaml.BaseLoader))
-    except (yaml.YAMLError, UnicodeDecodeError, RecursionError):
-        return  # netplan says so itself
-    network = document.get("network") if isinstance(document, dict) else None
-    for section, definitions in network.items() if isinstance(network, dict) else ():
-        if section == "renderer" and isinstance(definitions, str):
-            yield f"renderer {_word(definitions)}"
-        elif isinstance(definitions, dict):
-            for name, definition in definitions.items():
-                yield " ".join((_word(section), _word(name), *_match(definition)))
-
-
-def _match(definition: Any) -> Iterator[str]:
-    match = definition.get("match") if isinstance(definition, dict) else None
-    if not isinstance(match, dict):
-        return
-    mac, name, driver = (match.get(key) for key in ("macaddress", "name", "driver"))
-    if isinstance(mac, str):
-        yield f"mac={_word(mac.lower())}"
-    if isinstance(name, str):
-        yield f"name={_word(name)}"
-    if driver:
-        yield "driver=" + ",".join(map(_word, driver if isinstance(driver, list) else [driver]))
-
-
-def _word(value: Any) -> str:
-    """A text without anything that would end a word here."""
-    return "".join(str(value).split())[:100]
+        if isinstance(network.get("renderer"), str):
+            backend = "network-manager" if network["renderer"] == "NetworkManager" else "networkd"
+    return backend
 
 
 def has_networkd_started(root: Root) -> bool:
     """Whether its generator has networkd started in this boot: there was a file for it at the begin."""
     return root.lstat("/run/systemd/generator/multi-user.target.wants/systemd-networkd.service") is not None
+
+
+def telling(content: bytes) -> str:
+    """A file's definitions, each in a line of model.netplan."""
+    found = []
+    for section, each in _network(content).items():
+        for name, definition in each.items() if isinstance(each, dict) else ():
+            found.append(_describe(str(section), str(name), definition).line())
+    return "".join(found)
+
+
+def _describe(section: str, name: str, definition: Any) -> Definition:
+    match = definition.get("match") if isinstance(definition, dict) else None
+    match = match if isinstance(match, dict) else {}
+    mac, pattern, drivers = (match.get(key, "") for key in ("macaddress", "name", "driver"))
+    drivers = ",".join(map(str, drivers)) if isinstance(drivers, list) else drivers
+    mac, pattern, drivers = (each if isinstance(each, str) else "" for each in (mac, pattern, drivers))
+    return Definition(section, name, mac.lower(), pattern, drivers)
+
+
+def _network(content: bytes) -> dict[Any, Any]:
+    """What is below `network`; empty where there is nothing that netplan could read."""
+    import yaml
+
+    if len(content) > _LONGEST:
+        return {}
+    try:
+        # Without YAML's own idea of types, by which a MAC is a number.
+        document = yaml.load(content, Loader=getattr(yaml, "CBaseLoader", yaml.BaseLoader))
+    except (yaml.YAMLError, ValueError, RecursionError):
+        return {}
+    network = document.get("network") if isinstance(document, dict) else None
+    return network if isinstance(network, dict) else {}

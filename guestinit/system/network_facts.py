@@ -5,6 +5,7 @@ from __future__ import annotations
 from typing import TYPE_CHECKING
 
 from guestinit.model.facts import Ifupdown
+from guestinit.system import netplan_facts
 
 if TYPE_CHECKING:
     from guestinit.system.root import Root
@@ -107,23 +108,10 @@ def _read(paths: list[str], root: Root) -> tuple[tuple[str, str], ...]:
         except OSError:
             continue  # a directory, or again not root's
         if content is not None and len(content) <= _LONGEST:
-            text = content.decode("utf-8", "replace")
-            found.append((path, _telling_of_netplan(text) if path.endswith(".yaml") else _telling(text)))
+            is_netplan = path.endswith(".yaml")
+            told = netplan_facts.telling(content) if is_netplan else _telling(content.decode("utf-8", "replace"))
+            found.append((path, told))
     return tuple(found)
-
-
-def _telling_of_netplan(text: str) -> str:
-    """The keys, and what interfaces are matched by; no other value, since it may be a password."""
-    import re
-
-    lines = []
-    for line in text.splitlines():
-        key, colon, _ = line.partition(":")
-        if colon and not line.lstrip().startswith("#"):
-            lines.append(key.strip(" \"'{-") + ":")
-            given = re.findall(r"\b(macaddress|name)\s*:\s*[\"']?([^\s\"',}]+)", line)
-            lines += [f"{name}: {value}" for name, value in given]
-    return "".join(line + "\n" for line in lines)
 
 
 def _telling(text: str) -> str:

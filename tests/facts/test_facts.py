@@ -172,6 +172,68 @@ def test_the_renderer_that_the_image_uses(tree: Tree, enabled: list[str], instal
     assert facts.find_renderer(tree.system(), Image(), DEBIAN) == renderer
 
 
+INSTALLER = "network: {ethernets: {ens18: {dhcp4: true}}}\n"
+DESKTOP = "network: {version: 2, renderer: NetworkManager}\n"
+
+
+@pytest.mark.parametrize(
+    ("enabled", "written", "renderer"),
+    [
+        # Ubuntu's server and cloud images; Debian's cloud images
+        (["systemd-networkd.service"], {"/etc/netplan/00-installer-config.yaml": INSTALLER}, "netplan"),
+        (["systemd-networkd.service"], {"/etc/netplan/90-default.yaml": INSTALLER}, "netplan"),
+        # one that netplan alone starts networkd on
+        ([], {"/etc/netplan/01-netcfg.yaml": INSTALLER}, "netplan"),
+        ([], {}, "netplan"),
+        (["systemd-networkd.service"], {}, "netplan"),
+        # it runs what it was told at each boot, whatever is enabled beside it
+        (["NetworkManager.service"], {"/run/netplan/a.yaml": INSTALLER}, "netplan"),
+        # an Ubuntu desktop
+        (["NetworkManager.service"], {"/etc/netplan/01-network-manager-all.yaml": DESKTOP}, "network-manager"),
+        # installed, and that is all
+        (["NetworkManager.service"], {}, "network-manager"),
+        (["NetworkManager.service"], {"/usr/lib/netplan/PLACEHOLDER": ""}, "network-manager"),
+        (["networking.service"], {}, "ifupdown"),
+        (["systemd-networkd.service"], {"/etc/systemd/network/80-lan.network": ""}, "networkd"),
+    ],
+)
+@pytest.mark.parametrize("generator", ["/usr/lib/systemd/system-generators/netplan", "/lib/systemd/system-generators/netplan"])
+def test_where_netplan_is_in_charge(
+    tree: Tree, generator: str, enabled: list[str], written: dict[str, str], renderer: str
+) -> None:
+    tree.link(generator, "../../../libexec/netplan/generate")
+    for unit in enabled:
+        tree.enable(unit)
+    for path, text in written.items():
+        tree.write(path, text)
+    assert facts.find_renderer(tree.system(), Image(), DEBIAN) == renderer
+
+
+def test_netplan_that_is_masked_or_gone_is_in_charge_of_nothing(tree: Tree) -> None:
+    tree.write("/etc/netplan/00-installer-config.yaml", INSTALLER)
+    tree.enable("NetworkManager.service")
+    assert facts.find_renderer(tree.system(), Image(), DEBIAN) == "network-manager"
+    tree.write("/usr/lib/systemd/system-generators/netplan")
+    assert facts.find_renderer(tree.system(), Image(), DEBIAN) == "netplan"
+    tree.link("/etc/systemd/system-generators/netplan", "/dev/null")
+    assert facts.find_renderer(tree.system(), Image(), DEBIAN) == "network-manager"
+
+
+def test_whether_networkd_starts_by_itself(tree: Tree) -> None:
+    image = Image(options=(("network.renderer", "netplan"),))
+
+    def starts() -> bool:
+        return facts.gather(tree.system(), NEW_MACHINE, image).networkd_starts
+
+    assert not starts()
+    wants = "/run/systemd/generator/multi-user.target.wants/systemd-networkd.service"
+    tree.link(wants, "/lib/systemd/system/systemd-networkd.service")
+    assert starts()
+    (tree.path / wants.lstrip("/")).unlink()
+    tree.enable("systemd-networkd.service")
+    assert starts()
+
+
 def test_the_usual_renderer_of_a_distribution_wins_among_two(tree: Tree) -> None:
     tree.enable("systemd-networkd.service")
     tree.enable("NetworkManager.service")

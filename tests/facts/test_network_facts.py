@@ -6,8 +6,9 @@ from pathlib import Path
 
 import pytest
 
+from guestinit.model import netplan
 from guestinit.model.facts import Ifupdown
-from guestinit.system import network_facts
+from guestinit.system import netplan_facts, network_facts
 from guestinit.system.root import Root
 
 
@@ -88,16 +89,14 @@ def test_what_packages_bring_counts_unless_etc_replaces_it(tmp_path: Path) -> No
     assert [path for path, _ in network_facts.find_network_files(root)] == ["/etc/systemd/network/80-lan.network"]
 
 
-def test_files_of_netplan_tell_their_keys_and_matches_and_no_other_value(tmp_path: Path) -> None:
+def test_files_of_netplan_tell_which_interfaces_their_definitions_are_for_and_nothing_else(tmp_path: Path) -> None:
     text = """\
 network:
   # ens9: a comment
+  renderer: networkd
   ethernets:
     ens18: {dhcp4: true}
-    "lan": {match: {macaddress: '02:00:00:00:00:01', name: "en*"}}
-    other:
-      match:
-        name: eth*
+    "lan": {match: {macaddress: 52:54:00:12:34:AB, name: "en*", driver: [virtio_net, "e*"]}}
   wifis:
     wlan0:
       access-points:
@@ -108,6 +107,30 @@ network:
     write(tmp_path, "/etc/netplan/00-installer-config.yaml", text)
     [(path, found)] = network_facts.find_network_files(Root(str(tmp_path), writable=False))
     assert path == "/etc/netplan/00-installer-config.yaml"
-    assert {"ens18:", "lan:", "macaddress: 02:00:00:00:00:01", "name: en*", "name: eth*"} <= set(found.splitlines())
+    assert list(netplan.definitions(found)) == [
+        ("ethernets", "ens18", "", "", ""),
+        ("ethernets", "lan", "52:54:00:12:34:ab", "en*", "virtio_net,e*"),
+        ("wifis", "wlan0", "", "", ""),
+    ]
     assert "hunter" not in found
-    assert "ens9" not in found
+
+
+@pytest.mark.parametrize(
+    "text",
+    ["", "network: [", "network: 5", "- network", "network: {ethernets: [a]}", "\0", "a: &a [*a]", "network: {ethernets: 1}"],
+)
+def test_files_that_netplan_would_not_take_tell_nothing(tmp_path: Path, text: str) -> None:
+    write(tmp_path, "/etc/netplan/a.yaml", text)
+    assert network_facts.find_network_files(Root(str(tmp_path), writable=False)) == (("/etc/netplan/a.yaml", ""),)
+
+
+def test_who_is_behind_netplan_is_what_the_last_file_says(tmp_path: Path) -> None:
+    root = Root(str(tmp_path), writable=False)
+    assert netplan_facts.find_backend(root) == "networkd"
+    write(tmp_path, "/usr/lib/netplan/00-network-manager-all.yaml", "network: {renderer: NetworkManager}\n")
+    assert netplan_facts.find_backend(root) == "network-manager"
+    write(tmp_path, "/etc/netplan/00-network-manager-all.yaml", "network: {version: 2}\n")  # takes its place
+    assert netplan_facts.find_backend(root) == "networkd"
+    write(tmp_path, "/run/netplan/50-a.yaml", "network: {renderer: NetworkManager}\n")
+    write(tmp_path, "/etc/netplan/60-b.yaml", "network: {renderer: networkd}\n")
+    assert netplan_facts.find_backend(root) == "networkd"

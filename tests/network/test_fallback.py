@@ -9,6 +9,7 @@ import pytest
 from guestinit.model.action import Absence, File
 from guestinit.model.facts import Facts, Ifupdown, Nic
 from guestinit.model.identity import Identity
+from guestinit.model.netplan import Definition
 from guestinit.model.network import RENDERERS
 from guestinit.renderers import fallback, rivals
 from tests.network import documents
@@ -141,20 +142,23 @@ def test_a_card_that_the_image_configures_keeps_that(renderer: str, path: str, t
 
 
 @pytest.mark.parametrize(
-    ("lines", "is_his"),
+    ("definition", "is_his"),
     [
-        ("network:\nethernets:\nens18:\n", True),
-        ("network:\nethernets:\nens19:\n", False),
-        (f"all:\nmatch:\nmacaddress:\nmacaddress: {MAC.upper()}\n", True),
-        ("all:\nmatch:\nname:\nname: en*\n", True),
-        ("all:\nmatch:\nname:\nname: eth*\n", False),
+        (Definition("ethernets", "ens18"), True),
+        (Definition("ethernets", "ens19"), False),
+        (Definition("bridges", "ens18"), False),
+        (Definition("ethernets", "all", mac=MAC), True),
+        (Definition("ethernets", "all", name="en*"), True),
+        (Definition("ethernets", "all", name="eth*"), False),
+        (Definition("ethernets", "all", name="en*", mac=OTHER), False),
+        (Definition("ethernets", "all", drivers="e1000,virtio_*"), True),
     ],
 )
-def test_a_card_that_a_netplan_file_configures(lines: str, is_his: bool) -> None:
-    nic = Nic("ens18", MAC)
+def test_a_card_that_a_netplan_file_configures(definition: Definition, is_his: bool) -> None:
+    nic = Nic("ens18", MAC, "virtio_net")
     path = "/etc/netplan/00-installer-config.yaml"
-    assert rivals.configuring(("netplan",), nic, ((path, lines),)) == (path if is_his else "")
-    assert rivals.configuring(("networkd",), nic, ((path, lines),)) == ""
+    assert rivals.configuring(("netplan",), nic, ((path, definition.line()),)) == (path if is_his else "")
+    assert rivals.configuring(("networkd",), nic, ((path, definition.line()),)) == ""
 
 
 def test_another_manager_that_the_image_starts_counts_too() -> None:

@@ -1,8 +1,9 @@
 """Guest images: a template disk with the package under test, its kernel and its initrds, cached by content.
 
-Four templates, each with its distribution's own kernel:
+Five templates, each with its distribution's own kernel:
 
 - bookworm: Debian 12, systemd-networkd with systemd-resolved, no qemu-guest-agent;
+- netplan: Debian 12 with netplan and nothing that it has been told; systemd-networkd is there and not enabled;
 - trixie: Debian 13, NetworkManager (which writes resolv.conf itself), with qemu-guest-agent;
 - network: Debian 13 with systemd-networkd, NetworkManager and netplan, none of them enabled; see network/;
 - ifupdown: the same with ifupdown, and resolvconf in the place of systemd-resolved, with which it cannot be installed.
@@ -53,6 +54,12 @@ TEMPLATES = {
         "bookworm",
         ("systemd-resolved",),
         ("systemd-networkd.service", "systemd-resolved.service"),
+        "../run/systemd/resolve/stub-resolv.conf",
+    ),
+    "netplan": Template(
+        "bookworm",
+        ("systemd-resolved", "netplan.io"),
+        ("systemd-resolved.service",),
         "../run/systemd/resolve/stub-resolv.conf",
     ),
     "trixie": Template("trixie", ("network-manager", "qemu-guest-agent"), ("NetworkManager.service",), None),

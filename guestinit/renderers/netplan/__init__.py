@@ -10,7 +10,7 @@ from collections.abc import Iterator
 from types import ModuleType
 
 from guestinit import rooms
-from guestinit.model import yaml_text
+from guestinit.model import netplan, yaml_text
 from guestinit.model.action import TREE, Because, Check, Command, Step
 from guestinit.model.facts import Facts, Nic
 from guestinit.model.network import (
@@ -27,7 +27,6 @@ from guestinit.model.network import (
     Link,
     Network,
     Rendered,
-    file_ids,
     masters,
 )
 from guestinit.model.problem import Problems
@@ -42,7 +41,6 @@ _TIMEOUT = 60.0  # seconds
 
 # A dummy stands among the ethernets: its own section is new in 1.0, and beside.py has it made.
 _SECTIONS = {BOND: "bonds", BRIDGE: "bridges", VLAN: "vlans", VRF: "vrfs", TUNNEL: "tunnels"}
-_NOT_AN_ID = ("renderer",)  # means something else among the interfaces of a section
 
 
 def render(network: Network, nics: tuple[Nic, ...], problems: Problems) -> tuple[Rendered, ...]:
@@ -52,7 +50,7 @@ def render(network: Network, nics: tuple[Nic, ...], problems: Problems) -> tuple
     if network.state != CONFIGURED:
         return ()
     network = _without_refused(network, problems)
-    ids, owners = _ids(network), masters(network)
+    ids, owners = netplan.ids(network), masters(network)
     sections: dict[str, dict[str, Tree]] = {}
     files: list[Rendered] = []
     for link in network.links:
@@ -138,33 +136,10 @@ def _invalid(link: Link) -> str:
         return f"pattern {odd[0]!r}" if odd else ""
     if link.kind == TUNNEL and _tunnels().refusal(link):
         return str(_tunnels().refusal(link))
-    if link.name in _NOT_AN_ID or not _is_graphic(link.name) or any(sign in link.name for sign in "*?[]"):
+    if link.name in netplan.NOT_AN_ID or not _is_graphic(link.name) or any(sign in link.name for sign in "*?[]"):
         return f"interface of the name {link.name!r}"
     return f"table {link.table}" if link.table is not None and link.table > addressing.MOST else ""
 
 
 def _is_graphic(text: str) -> bool:
     return text.isascii() and text.isprintable() and " " not in text
-
-
-def _ids(network: Network) -> dict[str, str]:
-    """What each link is called in the file: virtual ones as in the kernel, hardware as it pleases.
-
-    networkd takes the first file that matches an interface, in the order of these names: a wildcard gets a late one.
-    """
-    found = {link.name: link.name for link in network.links if link.kind not in HARDWARE}
-    plain = file_ids(network)
-    hardware = [link for link in network.links if link.kind in HARDWARE]
-    for link in sorted(hardware, key=lambda link: link.match.is_broad):
-        others = {*found.values(), *_NOT_AN_ID}
-        name = plain[link.name]
-        if link.match.is_broad and any(other > name for other in others):
-            name = f"zz-{name}"
-            while any(other > name for other in others):
-                name = f"z{name}"
-        first, count = name, 1
-        while name in others:
-            count += 1
-            name = f"{first}-{count}"
-        found[link.name] = name
-    return found
