@@ -119,13 +119,13 @@ def hardware_type(link: Link) -> str:
     return "infiniband" if link.kind == INFINIBAND else "ether"
 
 
-def link_file(link: Link, file_id: str, wake_on_lan: bool) -> Rendered | None:
+def link_file(link: Link, file_id: str, wake_on_lan: bool, needed: bool = False) -> Rendered | None:
     """The .link file of this hardware, if it needs one: for its name and offloads, and for wake-on-LAN with networkd.
 
     udev applies it when a NIC appears, so at later boots; for this one, `Rename` does it (model/action.py).
     """
     wake_on_lan = wake_on_lan and link.wake_on_lan
-    if not link.set_name and not wake_on_lan and not link.offloads:
+    if not link.set_name and not wake_on_lan and not link.offloads and not needed:
         return None
     match, section = Section("Match"), Section("Link")
     match.set("MACAddress", link.match.mac)

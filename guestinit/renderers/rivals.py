@@ -1,7 +1,8 @@
 """The image's own configuration for an interface that the seed configures too.
 
 systemd-networkd takes the first file in the order of names that matches an interface; NetworkManager the profile with
-the highest priority, and keeps away from what Debian's /etc/network/interfaces names; ifupdown asks nobody.
+the highest priority, and keeps away from what Debian's /etc/network/interfaces names; ifupdown asks nobody. What the
+files of netplan say about each other stands in netplan/precedence.py.
 """
 
 from __future__ import annotations
@@ -9,9 +10,9 @@ from __future__ import annotations
 from collections.abc import Collection, Iterator
 from typing import NamedTuple
 
+from guestinit.model import netplan
 from guestinit.model.facts import Ifupdown, Nic
 from guestinit.model.hardware import matching
-from guestinit.model.netplan import definitions
 from guestinit.model.network import HARDWARE, Link, Network, file_ids
 
 NETWORKD = "networkd"
@@ -20,6 +21,7 @@ NETPLAN = "netplan"
 IFUPDOWN = "ifupdown"
 PRIORITY = 120  # of our own profiles
 _ALONE = (".network", ".nmconnection", ".link")  # files that hold one configuration, for one match
+_GENERATED = "/run/systemd/network/10-netplan-"  # what netplan makes of its files, which are looked at themselves
 _OURS = ("10-guestinit-", "11-guestinit-", "guestinit-")
 
 
@@ -35,16 +37,20 @@ class Rival(NamedTuple):
 def find(renderer: str, network: Network, nics: tuple[Nic, ...], files: tuple[tuple[str, str], ...]) -> Iterator[Rival]:
     """What competes, each file once. One that is for interfaces of the seed alone has no work left, and can go."""
     ids = file_ids(network)
+    definitions_of = netplan.ids(network) if renderer == NETPLAN else {}
     ours = [(link, nic) for link in network.links if link.kind in HARDWARE for nic in matching(link, nics)]
     others = [nic for nic in nics if nic.physical and all(nic != each for _, each in ours)]
     for path, text in files:
         name = path.rpartition("/")[2]
-        if name.startswith(_OURS):
+        if name.startswith(_OURS) or (renderer == NETPLAN and path.startswith(_GENERATED)):
             continue
         for link, nic in ours:
-            reason = _reason(renderer, path, text, ids[link.name], link, nic)
+            base = f"{11 if link.match.is_broad else 10}-guestinit-{ids[link.name]}"
+            configured = netplan.order(definitions_of[link.name]) if definitions_of else f"{base}.network"
+            successors = (configured, f"10-guestinit-{ids[link.name]}.link")
+            reason = _reason(renderer, path, text, successors, link, nic)
             if reason:
-                is_theirs = any(_reason(renderer, path, text, ids[link.name], link, other) for other in others)
+                is_theirs = any(_reason(renderer, path, text, successors, link, other) for other in others)
                 can_go = name.endswith(_ALONE) and path.startswith("/etc/") and not is_theirs
                 yield Rival(path, link, reason, remove=can_go or "cloud-init" in name)
                 break
@@ -74,7 +80,7 @@ def configuring(managers: Collection[str], nic: Nic, files: tuple[tuple[str, str
         elif name.endswith(".network"):
             is_his = (NETWORKD in managers or NETPLAN in managers) and _networkd_matches(text, nic)
         elif name.endswith(".yaml"):
-            is_his = NETPLAN in managers and any(each.fits(nic) for each in definitions(text))
+            is_his = NETPLAN in managers and any(each.fits(nic) for each in netplan.definitions(text))
         elif name.endswith(".link"):
             is_his = False  # what it is called, not what it has
         else:
@@ -84,21 +90,22 @@ def configuring(managers: Collection[str], nic: Nic, files: tuple[tuple[str, str
     return ""
 
 
-def _reason(renderer: str, path: str, text: str, file_id: str, link: Link, nic: Nic) -> str:
+def _reason(renderer: str, path: str, text: str, successors: tuple[str, str], link: Link, nic: Nic) -> str:
+    """Why it competes; "" if it does not. `successors`: what networkd's and udev's files of this link are called."""
     name = path.rpartition("/")[2]
-    ours = f"{11 if link.match.is_broad else 10}-guestinit-{file_id}.network"
+    ours, our_name = successors
     if path.startswith("/etc/network/interfaces"):
         if renderer == NETWORK_MANAGER and _has_stanza(text, nic.name):
             return f"configures {nic.name} as well; NetworkManager leaves it alone then"
         if _is_up_by_ifupdown(text, nic.name):
             return f"configures {nic.name} as well; ifupdown brings it up too"
-    elif renderer == NETWORKD and name.endswith(".network") and name < ours:
+    elif renderer in (NETWORKD, NETPLAN) and name.endswith(".network") and name < ours:
         if _networkd_matches(text, nic):
             return f"matches {nic.name} too and is read before {ours}"
     elif name.endswith(".link"):
-        ours = f"10-guestinit-{file_id}.link"
-        if link.set_name and name < ours and "\nName=" in text.partition("[Link]")[2] and _networkd_matches(text, nic):
-            return f"names {nic.name} too and is read before {ours}"
+        gives_one = "\nName=" in text.partition("[Link]")[2]
+        if gives_one and link.set_name and name < our_name and _networkd_matches(text, nic):
+            return f"names {nic.name} too and is read before {our_name}"
     elif renderer == NETWORK_MANAGER and name.endswith(".nmconnection"):
         settings = _settings(text)
         priority = settings.get("autoconnect-priority", "0")

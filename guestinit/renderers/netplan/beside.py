@@ -10,7 +10,7 @@ from collections.abc import Iterator
 from typing import Optional
 
 from guestinit.model.network import BOND, BRIDGE, DUMMY, HARDWARE, VRF, Link, Rendered
-from guestinit.renderers import Section, text
+from guestinit.renderers import Section, link_file, text
 
 DIRECTORY = "/etc/systemd/network"
 # Parameters whose 0 netplan takes for "not said", while the kernel's default is another; as networkd calls them.
@@ -33,6 +33,9 @@ def files(link: Link, link_id: str, owner: Optional[Link]) -> Iterator[Rendered]
         network += _vrf(link)
     elif owner is None or owner.kind == VRF:
         network += (_network(link), _dhcp6(link), _advertisements(link))
+    name_file = _link_file(link, link_id) if link.kind in HARDWARE else None
+    if name_file is not None:
+        yield name_file
     for path, sections in (
         (f"{DIRECTORY}/10-guestinit-{link_id}.netdev", (_dummy(link),)),
         (f"{generated}.netdev.d/50-guestinit-{link_id}.netdev.conf", (_parameters(link),)),
@@ -40,6 +43,14 @@ def files(link: Link, link_id: str, owner: Optional[Link]) -> Iterator[Rendered]
     ):
         if any(section.lines for section in sections):
             yield Rendered(path, text(sections), 0o644, link.at, link.name)
+
+
+def _link_file(link: Link, link_id: str) -> Optional[Rendered]:
+    """In place of the one that netplan generates for what udev sets (10-netplan-<id>.link, so ours comes first): that
+    has no policy of names, and the hardware would be called `eth0` again from the next boot on.
+    """
+    for_mtu = link.mtu is not None and bool(link.match.mac or link.match.drivers)
+    return link_file(link, link_id, wake_on_lan=True, needed=for_mtu)
 
 
 def _dummy(link: Link) -> Section:
