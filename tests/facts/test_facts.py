@@ -197,7 +197,9 @@ DESKTOP = "network: {version: 2, renderer: NetworkManager}\n"
         (["systemd-networkd.service"], {"/etc/systemd/network/80-lan.network": ""}, "networkd"),
     ],
 )
-@pytest.mark.parametrize("generator", ["/usr/lib/systemd/system-generators/netplan", "/lib/systemd/system-generators/netplan"])
+@pytest.mark.parametrize(
+    "generator", ["/usr/lib/systemd/system-generators/netplan", "/lib/systemd/system-generators/netplan"]
+)
 def test_where_netplan_is_in_charge(
     tree: Tree, generator: str, enabled: list[str], written: dict[str, str], renderer: str
 ) -> None:
@@ -223,7 +225,8 @@ def test_whether_networkd_starts_by_itself(tree: Tree) -> None:
     image = Image(options=(("network.renderer", "netplan"),))
 
     def starts() -> bool:
-        return facts.gather(tree.system(), NEW_MACHINE, image).networkd_starts
+        system = tree.system(live=False)._replace(state=Memory([]))  # type: ignore[arg-type]
+        return facts.gather(system, Identity(NEW, ""), image).networkd_starts
 
     assert not starts()
     wants = "/run/systemd/generator/multi-user.target.wants/systemd-networkd.service"

@@ -117,7 +117,16 @@ network:
 
 @pytest.mark.parametrize(
     "text",
-    ["", "network: [", "network: 5", "- network", "network: {ethernets: [a]}", "\0", "a: &a [*a]", "network: {ethernets: 1}"],
+    [
+        "",
+        "network: [",
+        "network: 5",
+        "- network",
+        "network: {ethernets: [a]}",
+        "\0",
+        "a: &a [*a]",
+        "network: {ethernets: 1}",
+    ],
 )
 def test_files_that_netplan_would_not_take_tell_nothing(tmp_path: Path, text: str) -> None:
     write(tmp_path, "/etc/netplan/a.yaml", text)

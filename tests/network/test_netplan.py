@@ -1,17 +1,15 @@
-"""netplan's file read back, and taken by netplan itself; who comes first among several files."""
+"""netplan's file read back; what is planned with it, and beside other files of the image."""
 
 from __future__ import annotations
 
-import os
-import shutil
-import subprocess
 from typing import Any
 
 import pytest
+import yaml
 from hypothesis import assume, given, settings
 
 from guestinit.model import netplan
-from guestinit.model.facts import Nic
+from guestinit.model.action import Absence, Command, File
 from guestinit.model.network import (
     BRIDGE,
     DUMMY,
@@ -24,13 +22,14 @@ from guestinit.model.network import (
     Link,
     Network,
 )
-from guestinit.model.problem import Position, Problems
+from guestinit.model.problem import Position
 from guestinit.model.secret import Secret
 from guestinit.model.value import Given
-from guestinit.renderers.netplan import GENERATOR, precedence
+from guestinit.renderers.netplan import CHECK, GENERATOR
 from tests.network import documents
 from tests.network.strategies import DOCUMENTS
-from tests.network.test_cases_of_network import CASES, names, slurp
+from tests.network.test_cases_of_network import names, slurp
+from tests.network.test_network_module import MAC, STATIC, facts, plan
 
 # read back
 
@@ -133,3 +132,130 @@ def test_every_case_comes_back(case: str) -> None:
     network, _ = documents.read(slurp(case, "network-config"))
     assert network is not None
     assert_comes_back(documents.resolve(network, documents.nics(slurp(case, "nics")))[0].network)
+
+
+# what is planned
+
+PLAN = facts("netplan", netplan_backend="networkd", networkd_starts=True, paths=frozenset([GENERATOR]))
+GENERATE, RELOAD = "command:netplan generate", "command:networkctl reload"
+
+
+def test_an_image_that_starts_networkd() -> None:
+    steps, problems = plan(STATIC, PLAN)
+    assert problems == []
+    assert [step.id for step in steps] == [f"file:{NETPLAN_FILE}", GENERATE, RELOAD]
+    written, generate, reload = steps
+    assert isinstance(written.action, File) and isinstance(generate.action, Command)
+    assert (written.action.mode, written.action.check) == (0o600, CHECK)
+    assert (generate.action.argv, generate.action.unit_active) == ((GENERATOR,), "")
+    assert generate.when_changed == reload.when_changed == (written.id,)
+
+
+def test_networkd_that_would_not_start_is_started_and_nobody_waits_for_it() -> None:
+    steps, _ = plan(STATIC, PLAN._replace(networkd_starts=False, paths=frozenset()))
+    assert [step.id for step in steps][1:] == [
+        GENERATE, RELOAD, "command:systemctl daemon-reload", "command:start systemd-networkd",
+    ]  # fmt: skip
+    commands = [step.action for step in steps if isinstance(step.action, Command)]
+    assert commands[0].argv == ("netplan", "generate")
+    assert commands[-1].argv == ("systemctl", "--no-block", "start", "systemd-networkd.service")
+
+
+def test_network_manager_behind_netplan() -> None:
+    steps, _ = plan(STATIC, PLAN._replace(netplan_backend="network-manager"))
+    assert [step.id for step in steps][1:] == [GENERATE, "command:netplan apply"]
+    assert isinstance(steps[-1].action, Command)
+    assert steps[-1].action.unit_active == "NetworkManager.service"
+
+
+def test_only_name_servers() -> None:
+    text = "version: 1\nconfig:\n- {type: nameserver, address: [10.0.0.53]}\n"
+    steps, _ = plan(text, PLAN)
+    assert [step.id for step in steps] == [
+        "file:/etc/systemd/resolved.conf.d/50-guestinit.conf", GENERATE, RELOAD, "command:restart systemd-resolved",
+    ]  # fmt: skip
+    steps, _ = plan(text, PLAN._replace(resolver="file"))
+    assert [step.id for step in steps] == ["file:/etc/resolv.conf"]
+    steps, _ = plan(STATIC, PLAN._replace(resolver="file"))
+    assert "file:/etc/resolv.conf" in [step.id for step in steps]
+
+
+def test_only_a_file_that_we_wrote_is_removed() -> None:
+    drop_in = "/etc/systemd/network/10-netplan-eth0.network.d/50-guestinit-eth0.network.conf"
+    steps, _ = plan("version: 1\nconfig: []\n", PLAN._replace(written=(NETPLAN_FILE, drop_in)))
+    assert [step.id for step in steps] == [f"absence:{NETPLAN_FILE}", f"absence:{drop_in}", GENERATE, RELOAD]
+    assert plan("version: 1\nconfig: []\n", PLAN._replace(network_files=((NETPLAN_FILE, ""),))) == ([], [])
+
+
+# other files of the image
+
+
+def written(text: str, *definitions: netplan.Definition, path: str = "/etc/netplan/90-default.yaml") -> tuple[Any, Any]:
+    """The file that is planned beside an image's file with these definitions, and what is said."""
+    told = "".join(definition.line() for definition in definitions)
+    steps, problems = plan(text, PLAN._replace(network_files=((path, told),)))
+    [content] = [bytes(step.action.content) for step in steps if step.id == f"file:{NETPLAN_FILE}"]  # type: ignore
+    return yaml.safe_load(content)["network"], [(problem.severity, problem.message) for problem in problems]
+
+
+def test_what_would_come_first_or_be_mixed_does_not() -> None:
+    """Debian's cloud images ask for a lease on everything; installers name the interface."""
+    for rival in (
+        netplan.Definition("ethernets", "all-en", name="en*"),
+        netplan.Definition("ethernets", "a", mac=MAC),
+        netplan.Definition("ethernets", "eth0", mac="02:00:00:00:00:99"),
+        netplan.Definition("bridges", "eth0"),
+        netplan.Definition("ethernets", "ens18"),
+    ):
+        network, said = written(STATIC, rival)
+        assert said == [("note", f"/etc/netplan/90-default.yaml has {rival.id} for it too")]
+        assert list(network["ethernets"]) == ["0-eth0"]
+        assert netplan.order("0-eth0") < netplan.order(rival.id)
+        assert network["ethernets"]["0-eth0"]["match"] == {"macaddress": MAC}
+
+
+def test_what_is_for_others_or_comes_later_changes_nothing() -> None:
+    for rival in (
+        netplan.Definition("ethernets", "all-en", name="eth*"),
+        netplan.Definition("ethernets", "lan", mac=MAC),
+        netplan.Definition("wifis", "a", name="*"),
+        netplan.Definition("ethernets", "a", drivers="virtio_net"),
+    ):
+        network, said = written(STATIC, rival)
+        assert (list(network["ethernets"]), said) == (["eth0"], [])
+    network, said = written(STATIC, netplan.Definition("ethernets", "all-en", name="en*"), path=NETPLAN_FILE)
+    assert (list(network["ethernets"]), said) == (["eth0"], [])
+
+
+def test_links_that_name_each_other_do_so_afterwards() -> None:
+    text = f"""\
+version: 2
+ethernets:
+  eth0: {{match: {{macaddress: '{MAC}'}}}}
+  eth1: {{match: {{name: "en*"}}, dhcp4: true}}
+bonds:
+  bond0: {{interfaces: [eth0], parameters: {{mode: active-backup, primary: eth0}}}}
+vlans:
+  vlan5: {{id: 5, link: eth0}}
+bridges:
+  br0: {{interfaces: [vlan5], parameters: {{path-cost: {{vlan5: 4}}}}}}
+"""
+    everything = netplan.Definition("ethernets", "all", name="*")
+    network, said = written(text, everything, netplan.Definition("bridges", "br0"))
+    assert list(network["ethernets"]) == ["0-eth0", "1-eth1"]
+    assert network["bonds"]["bond0"]["interfaces"] == ["0-eth0"]
+    assert network["bonds"]["bond0"]["parameters"]["primary"] == "0-eth0"
+    assert network["vlans"]["vlan5"]["link"] == "0-eth0"
+    assert [severity for severity, _ in said] == ["note", "note", "error"]
+    assert said[-1][1] == "/etc/netplan/90-default.yaml defines br0 too, and netplan mixes both"
+
+
+def test_files_of_networkd_that_are_read_before_those_of_netplan() -> None:
+    for path, outcome in (
+        ("/etc/systemd/network/05-lan.network", ["absence:/etc/systemd/network/05-lan.network"]),
+        ("/run/systemd/network/10-netplan-all.network", []),
+        ("/etc/systemd/network/80-lan.network", []),
+    ):
+        steps, problems = plan(STATIC, PLAN._replace(network_files=((path, "[Match]\nName=en*\n"),)))
+        assert [step.id for step in steps if isinstance(step.action, Absence)] == outcome
+        assert problems == []

@@ -6,11 +6,9 @@ with another address.
 
 from __future__ import annotations
 
-from typing import Any
-
 import pytest
 
-from tests.vm import seeds, seen
+from tests.vm import seeds
 from tests.vm.guest import Boot, Hardware
 from tests.vm.lab import Lab, Run, boot_fixture
 
