@@ -72,7 +72,7 @@ def names_to_give(root: str = "") -> tuple[tuple[str, str], ...]:
     udev gives a name that is free. An interface that is not here yet may be called anything when its driver comes.
     """
     lines = _read(f"{root}{STATE}/fast").decode().split("\n")
-    wanted = tuple((line[-17:], line[5:-18]) for line in lines if line.startswith("name "))
+    wanted = tuple((line.split(" ")[2], line.split(" ")[1]) for line in lines if line.startswith("name "))
     if all(_mac(root, name) == mac for mac, name in wanted):
         return ()
     here = {_mac(root, name) for name in os.listdir(f"{root}/sys/class/net")}
