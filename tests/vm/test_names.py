@@ -55,7 +55,7 @@ def document(zero: str, one: str, more: str = "") -> bytes:
     return EXCHANGED.format(*MACS, zero=zero, one=one, more=more).encode()
 
 
-def chain(run: Run, names: tuple[str, str], kernel_args: str, more: str) -> None:
+def chain(run: Run, prefix: str, names: tuple[str, str], kernel_args: str, more: str) -> None:
     machine = run.machine("bookworm")
     files = {
         "meta-data": b"instance-id: names-1\n",
@@ -66,18 +66,18 @@ def chain(run: Run, names: tuple[str, str], kernel_args: str, more: str) -> None
         uuid=UUID, seed=seeds.write_iso(files, run.path("seed.iso")), macs=MACS, kernel_args=kernel_args
     )  # fmt: skip
     request = {"addresses": ["10.20.0.40", "10.21.0.", "10.22.0.40"], "commands": WATCH}
-    run.boot("first", machine, hardware, request)
-    run.boot("second", machine, hardware, request)
+    run.boot(prefix + "first", machine, hardware, request)
+    run.boot(prefix + "second", machine, hardware, request)
     # oVirt takes the drive away after the first start.
-    run.boot("without_drive", machine, hardware._replace(seed=None), request)
+    run.boot(prefix + "without_drive", machine, hardware._replace(seed=None), request)
 
 
 def kernel_names(run: Run) -> None:
-    chain(run, ("eth0", "eth1"), "", MORE)
+    chain(run, "kernel_", ("eth0", "eth1"), "", MORE)
 
 
 def slot_names(run: Run) -> None:
-    chain(run, ("ens3", "ens4"), "net.ifnames=1", "")
+    chain(run, "slots_", ("ens3", "ens4"), "net.ifnames=1", "")
 
 
 def fallback(run: Run) -> None:
@@ -88,21 +88,21 @@ def fallback(run: Run) -> None:
         uuid=UUID[:-1] + "7", seed=seeds.write_iso(files, run.path("seed.iso")), macs=MACS[:2], unplugged=(0,)
     )  # fmt: skip
     request = {"addresses": ["10.21.0."], "commands": WATCH}
-    run.boot("first", machine, hardware, request)
-    run.boot("second", machine, hardware, request)
+    run.boot("fallback_first", machine, hardware, request)
+    run.boot("fallback_second", machine, hardware, request)
 
 
 CHAINS = [kernel_names, slot_names, fallback]
 
 
-first_boot = boot_fixture("kernel_names", "first")
-second_boot = boot_fixture("kernel_names", "second")
-without_drive_boot = boot_fixture("kernel_names", "without_drive")
-slots_first_boot = boot_fixture("slot_names", "first")
-slots_second_boot = boot_fixture("slot_names", "second")
-slots_without_drive_boot = boot_fixture("slot_names", "without_drive")
-fallback_first_boot = boot_fixture("fallback", "first")
-fallback_second_boot = boot_fixture("fallback", "second")
+kernel_first_boot = boot_fixture("kernel_names", "kernel_first")
+kernel_second_boot = boot_fixture("kernel_names", "kernel_second")
+kernel_without_drive_boot = boot_fixture("kernel_names", "kernel_without_drive")
+slots_first_boot = boot_fixture("slot_names", "slots_first")
+slots_second_boot = boot_fixture("slot_names", "slots_second")
+slots_without_drive_boot = boot_fixture("slot_names", "slots_without_drive")
+fallback_first_boot = boot_fixture("fallback", "fallback_first")
+fallback_second_boot = boot_fixture("fallback", "fallback_second")
 
 
 def names(boot: Boot) -> list[str]:
@@ -116,7 +116,7 @@ def names_after_udev_was_asked(boot: Boot) -> list[str]:
 
 
 @pytest.mark.parametrize(
-    "name", ["first", "second", "without_drive", "slots_first", "slots_second", "slots_without_drive"]
+    "name", [f"{scheme}_{boot}" for scheme in ("kernel", "slots") for boot in ("first", "second", "without_drive")]
 )
 def test_cards_have_their_names_in_every_boot(name: str, request: pytest.FixtureRequest) -> None:
     boot: Boot = request.getfixturevalue(name)
@@ -129,25 +129,27 @@ def test_cards_have_their_names_in_every_boot(name: str, request: pytest.Fixture
     assert boot.facts["failed"] == []
 
 
-def test_udev_alone_cannot_exchange_names(second: Boot) -> None:
+def test_udev_alone_cannot_exchange_names(kernel_second: Boot) -> None:
     """Why guestinit looks at every boot: should this fail one day, there is less to do."""
-    assert "Failed to rename network interface" in second.facts["commands"][JOURNAL]["out"]
+    assert "Failed to rename network interface" in kernel_second.facts["commands"][JOURNAL]["out"]
 
 
-@pytest.mark.parametrize("name", ["second", "without_drive"])
+@pytest.mark.parametrize("name", ["kernel_second", "kernel_without_drive"])
 def test_a_boot_that_only_renames_makes_no_plan(name: str, request: pytest.FixtureRequest) -> None:
     journal = request.getfixturevalue(name).facts["commands"][JOURNAL]["out"]
     assert "interface names were given again: eth1, eth0" in journal
     assert "rename:interfaces" not in journal
 
 
-def test_a_card_that_is_not_there_is_said_and_takes_no_other_down(first: Boot) -> None:
-    status = json.loads(first.facts["status_json"]["out"])
+def test_a_card_that_is_not_there_is_said_and_takes_no_other_down(kernel_first: Boot) -> None:
+    status = json.loads(kernel_first.facts["status_json"]["out"])
     assert status["result"] == "degraded"
     assert [problem["message"] for problem in status["problems"]] == [
         f"this machine has no interface with the MAC {ABSENT}"
     ]
-    assert "MACAddress=" + ABSENT in first.facts["files"]["/etc/systemd/network/10-guestinit-d.network"]["content"]
+    assert (
+        "MACAddress=" + ABSENT in kernel_first.facts["files"]["/etc/systemd/network/10-guestinit-d.network"]["content"]
+    )
 
 
 def test_the_card_with_a_cable_gets_the_lease(fallback_first: Boot) -> None:
