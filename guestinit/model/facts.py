@@ -114,6 +114,8 @@ ASKED = (
     "/usr/bin/localedef",
     "/usr/bin/nmcli",
     "/usr/bin/networkctl",
+    "/etc/dhcp/dhclient-enter-hooks.d",
+    "/etc/dhcpcd.conf",
     "/usr/libexec/netplan/generate",
     "/usr/lib/netplan/generate",
     "/lib/netplan/generate",

@@ -86,9 +86,8 @@ def _plan(section: Section, facts: Facts) -> Iterator[Union[Step, Problem]]:
     files = rooms.one("renderers", facts.renderer).render(network, nics, problems)
     if network.state == EMPTY and facts.resolver == "file":
         files = ()  # the servers go into resolv.conf instead
-    elif facts.renderer == _IFUPDOWN and facts.resolver == "resolved":
-        servers, domains = _asked(network)
-        files += rooms.one("renderers", _IFUPDOWN).resolved(network._replace(dns=servers, search=domains))
+    elif facts.renderer == _IFUPDOWN and facts.resolver in ("file", "resolved"):
+        files += rooms.one("renderers", _IFUPDOWN).for_resolver(_with_all_servers(network), facts)
     if _has_bystanders(facts):
         files += rooms.one("renderers", "bystanders").files(facts.renderer, facts.managers, network)
     yield from problems.found
@@ -199,6 +198,8 @@ def _resolv_conf(network: Network, facts: Facts) -> Iterator[Union[Step, Problem
     if not (is_networkd or facts.renderer == _IFUPDOWN) or facts.resolver != "file":
         return
     servers, domains = _asked(network)
+    if facts.renderer == _IFUPDOWN:
+        yield from rooms.one("renderers", _IFUPDOWN).keep_servers(_with_all_servers(network), facts)
     if not servers and not domains:
         return
     searched = " ".join(given.value for given in domains)
@@ -232,6 +233,11 @@ def _asked(network: Network) -> tuple[tuple[Given[str], ...], tuple[Given[str], 
     for given in (*network.search, *(each for link in network.links for each in link.search)):
         domains.setdefault(given.value, given)
     return tuple(servers.values()), tuple(domains.values())
+
+
+def _with_all_servers(network: Network) -> Network:
+    servers, domains = _asked(network)
+    return network._replace(dns=servers, search=domains)
 
 
 def _rename(names: tuple[tuple[str, str], ...], network: Network, facts: Facts) -> Iterator[Step]:

@@ -2,11 +2,12 @@
 
 from __future__ import annotations
 
+import subprocess
 from typing import Any
 
 import pytest
 
-from guestinit.model.action import Absence, Command, File, Step
+from guestinit.model.action import Absence, Command, File, Lines, Step
 from guestinit.model.facts import Facts, Ifupdown, Nic
 from tests.network import documents
 from tests.network.test_network_module import LEASE, MAC, NEW, RECONFIGURED, STATIC, facts, ids, plan
@@ -139,6 +140,48 @@ def test_name_servers_by_what_answers() -> None:
     drop_in = "/etc/systemd/resolved.conf.d/50-guestinit.conf"
     assert [step.id for step in steps] == [f"file:{OURS}", f"file:{drop_in}", "command:restart systemd-resolved"]
     assert content(steps[1]).splitlines()[2:] == ["[Resolve]", "DNS=10.0.0.53", "Domains=example.test"]
+
+
+def test_a_lease_does_not_replace_the_name_servers_of_the_seed() -> None:
+    both = frozenset(("/etc/dhcp/dhclient-enter-hooks.d", "/etc/dhcpcd.conf"))
+    text = LEASE + "- {type: nameserver, address: [10.0.0.53], search: [example.test]}\n"
+    steps, problems = plan(text, machine((FILE, LO), resolver="file", paths=both))
+    assert problems == []
+    hook = "/etc/dhcp/dhclient-enter-hooks.d/50-guestinit"
+    assert [step.id for step in steps] == [
+        f"file:{OURS}", f"file:{hook}", "lines:/etc/resolv.conf.head", "lines:/etc/resolv.conf.tail",
+        "file:/etc/resolv.conf",
+    ]  # fmt: skip
+    assert [step.action.add for step in steps if isinstance(step.action, Lines)] == [
+        ("nameserver 10.0.0.53",), ("search example.test",),
+    ]  # fmt: skip
+    script = content(steps[1]) + 'echo "$new_domain_name_servers,$new_domain_search,$new_domain_name"'
+    for lease, expected in (
+        ({"new_domain_name_servers": "192.0.2.1", "new_domain_name": "lan"}, "10.0.0.53 192.0.2.1,example.test,"),
+        ({"reason": "PREINIT"}, ",,"),
+    ):
+        done = subprocess.run(
+            ["sh", "-eu", "-c", script], env={**_EMPTY, **lease}, capture_output=True, text=True, check=True
+        )
+        assert done.stdout == expected + "\n"
+    # Without a lease, or without such clients, there is nothing to keep; what was written goes.
+    here = machine((FILE, LO), resolver="file", paths=both, written=(OURS, hook), identity=RECONFIGURED)
+    steps, _ = plan(STATIC, here)
+    assert f"absence:{hook}" in [step.id for step in steps]
+    assert [step.action.add for step in steps if isinstance(step.action, Lines)] == [(), ()]
+    assert ids(text, machine((FILE, LO), resolver="file")) == [f"file:{OURS}", "file:/etc/resolv.conf"]
+
+
+_EMPTY = dict.fromkeys(
+    (
+        "new_domain_name_servers",
+        "new_domain_search",
+        "new_domain_name",
+        "new_dhcp6_name_servers",
+        "new_dhcp6_domain_search",
+    ),
+    "",
+)
 
 
 # a running system

@@ -31,7 +31,7 @@ from guestinit.model.problem import Problem, Problems
 from guestinit.model.shell import is_plain
 from guestinit.model.tunnel import WIREGUARD
 from guestinit.renderers import HEADER, link_file, resolved_file, restart_resolved
-from guestinit.renderers.ifupdown import commands, live, names, rivals, tunnels
+from guestinit.renderers.ifupdown import commands, leases, live, names, rivals, tunnels
 
 PATH = "/etc/network/interfaces.d/50-guestinit"
 _INET, _INET6 = "inet", "inet6"
@@ -60,9 +60,17 @@ def render(network: Network, nics: tuple[Nic, ...], problems: Problems) -> tuple
     return tuple(found)
 
 
-def resolved(network: Network) -> tuple[Rendered, ...]:
-    """The file of systemd-resolved: in Debian 12 the hook that ifupdown has for it does nothing."""
-    return resolved_file(network)
+def for_resolver(network: Network, facts: Facts) -> tuple[Rendered, ...]:
+    """Files that bring name servers to whoever answers; `network.dns` and `network.search` are those of all links.
+
+    In Debian 12 the hook that ifupdown has for systemd-resolved does nothing.
+    """
+    return resolved_file(network) if facts.resolver == "resolved" else leases.hook(network, facts)
+
+
+def keep_servers(network: Network, facts: Facts) -> Iterator[Step]:
+    """Steps after which a lease does not replace the name servers in a plain /etc/resolv.conf."""
+    yield from leases.lines(network, facts)
 
 
 def reload(files: tuple[Rendered, ...], changed: tuple[str, ...], facts: Facts) -> Iterator[Step]:
