@@ -210,6 +210,7 @@ class Rendered(NamedTuple):
     link: str = ""  # the name of the link that it is for
     group: str = ""  # empty: root
     activate: str = ""  # NetworkManager: the UUID of the connection to bring up anew after a change
+    port: bool = False  # NetworkManager: it comes up with its bond or bridge, so that goes first
     device: str = ""  # NetworkManager: the one interface that it is for, if that is known
     told: str = ""  # said when the file was changed: what of it does not count at once
     check: Optional[Check] = None  # what must take the content before it replaces the old

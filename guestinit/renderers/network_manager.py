@@ -85,12 +85,14 @@ def render(network: Network, nics: tuple[Nic, ...], problems: Problems) -> tuple
         path = f"{DIRECTORY}/guestinit-{ids[link.name]}.nmconnection"
         port = of_bridges.get(link.name, Port())
         content = _content(link, owners.get(link.name), port, kernel_names, problems)
-        # A port comes up with its bond or bridge.
-        is_port = link.name in owners and owners[link.name].kind != VRF
-        activate = "" if is_port or link.activation else connection_uuid(link.name)
+        owner = owners.get(link.name)
+        is_port = owner is not None and owner.kind != VRF
+        stays_down = link.activation or (owner is not None and owner.activation)
+        activate = "" if stays_down else connection_uuid(link.name)
         is_one = link.kind not in HARDWARE or not link.match.is_broad
         device = kernel_names.get(link.name, link.name) if is_one else ""
-        found.append(Rendered(path, content, 0o600, link.at, link.name, activate=activate, device=device, check=CHECK))
+        file = Rendered(path, content, 0o600, link.at, link.name, check=CHECK)
+        found.append(file._replace(activate=activate, device=device, port=is_port))
     return tuple(found)
 
 
@@ -102,7 +104,7 @@ def reload(files: tuple[Rendered, ...], changed: tuple[str, ...], facts: Facts) 
     """
     unit = "NetworkManager.service"
     yield tell("nmcli connection reload", ("nmcli", "connection", "reload"), changed, unit)
-    for each in files:
+    for each in sorted(files, key=lambda each: each.port):
         if each.activate:
             # Asked for and not awaited: a lease may take its time, and nobody is to wait for that here.
             up = ("nmcli", "--wait", "0", "connection", "up", "uuid", each.activate)

@@ -96,6 +96,16 @@ def test_network_manager_brings_up_what_changed_and_does_not_wait() -> None:
     assert up.action.unit_active == "NetworkManager.service"
 
 
+def test_a_port_is_told_of_its_own_change_after_its_bond() -> None:
+    text = "version: 2\nethernets: {eth1: {mtu: 1400}}\nbonds: {bond0: {interfaces: [eth1], dhcp4: true}}\n"
+    steps, _ = plan(text, facts("network-manager", nics=(Nic("eth1", MAC),)))
+    ups = [step for step in steps if isinstance(step.action, Command)][1:]
+    assert [step.id.rpartition(" ")[2] for step in ups] == ["guestinit-bond0", "guestinit-eth1"]
+    assert [step.when_changed[0].rpartition("/")[2] for step in ups] == [
+        "guestinit-bond0.nmconnection", "guestinit-eth1.nmconnection",
+    ]  # fmt: skip
+
+
 def test_without_resolved_the_servers_stand_in_resolv_conf() -> None:
     steps, _ = plan(STATIC, facts(resolver="file"))
     files = {step.action.path: step.action.content for step in steps if isinstance(step.action, File)}
