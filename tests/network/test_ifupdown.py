@@ -220,6 +220,15 @@ def test_an_interface_goes_down_as_it_was_and_comes_up_as_it_is() -> None:
     assert commands(STATIC, here) == [("ifdown", "-i", EARLIER, "ens18"), ("ifup", "ens18")]
 
 
+def test_what_somebody_brought_up_by_hand_comes_up_again() -> None:
+    text = "version: 2\nethernets: {ens18: {addresses: [10.0.0.5/24], activation-mode: manual}}\n"
+    changed = text.replace("10.0.0.5", "10.0.0.6")
+    here = machine((FILE, LO), (OURS, ours(text)), identity=RECONFIGURED)
+    assert commands(changed, here) == []
+    up = here._replace(ifupdown=here.ifupdown._replace(up=(("ens18", "ens18"),)))
+    assert commands(changed, up) == [("ifdown", "-i", EARLIER, "ens18"), ("ifup", "ens18")]
+
+
 def test_nothing_is_touched_where_nothing_changed() -> None:
     assert commands(STATIC, machine((FILE, LO), (OURS, ours(STATIC)), up=("ens18",))) == []
 

@@ -31,7 +31,10 @@ def reload(now: str, changed: tuple[str, ...], here: Ifupdown) -> Iterator[Step]
     different |= _gone(here, ours)
     different = _with_dependents(different, {**before, **ours})
     down = [name for name, logical in reversed(list(up.items())) if logical in different or name in different]
-    back = [_selector(name, said) for name, said in ours.items() if name in different and said.startswith("auto ")]
+    # What somebody brought up by hand comes up again, too.
+    by_hand = {logical: name if name == logical else f"{name}={logical}" for name, logical in here.up if name in down}
+    back = [_selector(said) or by_hand.get(name, "") for name, said in ours.items() if name in different]
+    back = [word for word in back if word]
     because = Because(text="its configuration changed")
     if down:
         text = "".join(text for _, text in here.files)
@@ -66,8 +69,10 @@ def _mentions(name: str, text: str, others: set[str]) -> bool:
     return bool(others & set(text.split())) or name.partition(".")[0] in others
 
 
-def _selector(name: str, said: str) -> str:
-    return said.partition("\n")[0].split()[1]
+def _selector(said: str) -> str:
+    """The word in the `auto` line; empty if there is none."""
+    first = said.partition("\n")[0].split()
+    return first[1] if first[:1] == ["auto"] else ""
 
 
 def _command(argv: tuple[str, ...], timeout: float, changed: tuple[str, ...], because: Because) -> Step:
