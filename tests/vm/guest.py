@@ -123,9 +123,6 @@ class Guest:
         )
         os.close(log)
         for card in hardware.unplugged:
-            while not os.path.exists(os.path.join(directory, "qmp.sock")):
-                assert self.process.poll() is None, "QEMU did not start"
-                time.sleep(0.02)
             self.unplug(card)
         if hardware.agent_port:
             threading.Thread(target=self._listen, daemon=True).start()
@@ -311,8 +308,13 @@ class Guest:
         self._command_monitor("system_powerdown")
 
     def unplug(self, card: int) -> None:
-        """Pull the cable out of a network card, which stays where it is."""
-        self._command_monitor("set_link", name=f"n{card}", up=False)
+        """Pull the cable out of a network card, which stays where it is. Also for a QEMU that has only just begun."""
+        while True:
+            try:
+                return self._command_monitor("set_link", name=f"n{card}", up=False)
+            except (FileNotFoundError, ConnectionRefusedError):
+                assert self.process.poll() is None, "QEMU did not start"
+                time.sleep(0.02)
 
     def _command_monitor(self, command: str, **arguments: object) -> None:
         with self._connect("qmp.sock") as monitor, monitor.makefile("rw") as lines:
