@@ -24,6 +24,7 @@ def ids(network: Network) -> dict[str, str]:
     virtual = tuple(found)
     plain = file_ids(network)
     hardware = [link for link in network.links if link.kind in HARDWARE]
+    taken = {*found, *NOT_AN_ID}
     for link in sorted(hardware, key=lambda link: link.match.is_broad):
         name = plain[link.name]
         if link.match.is_broad:
@@ -31,9 +32,10 @@ def ids(network: Network) -> dict[str, str]:
             others += [each for each in virtual if any(_is_like(each, glob) for glob in link.match.names)]
             name = _after(name, others)
         first, count = name, 1
-        while name in found.values() or name in NOT_AN_ID:
+        while name in taken:
             count += 1
             name = f"{first}-{count}"
+        taken.add(name)
         found[link.name] = name
     return found
 

@@ -106,8 +106,9 @@ def read_v2(fields: Fields) -> Route | None:
     tcp = [fields.number(name, 1, 2**16 - 1) for name in names]
     table, on_link = fields.number("table", 1, _MOST), fields.flag("on-link")
     source = fields.text("from")
-    if source is not None and values.ip(source.value) is None:
-        fields.wrong("from", Value(SCALAR, source.at, source.value), "an IP address")
+    address = values.ip(source.value) if source is not None else None
+    if source is not None and (address is None or (address.version == 6) != (":" in found)):
+        fields.wrong("from", Value(SCALAR, source.at, source.value), f"an IPv{6 if ':' in found else 4} address")
         source = None
     return Route(
         found,

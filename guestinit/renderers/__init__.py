@@ -18,7 +18,7 @@ from typing import Optional, Union
 from guestinit import rooms
 from guestinit.model.action import Because, Command, Gentler, Step
 from guestinit.model.facts import Nic
-from guestinit.model.network import INFINIBAND, RENDERERS, Link, Network, Rendered
+from guestinit.model.network import INFINIBAND, LOOPBACK, RENDERERS, VRF, Dhcp, Link, Network, Rendered, Route, Rule
 from guestinit.model.problem import Problems
 
 NAMES = RENDERERS  # what `network.renderer` and `net render --renderer` take
@@ -109,6 +109,57 @@ def text(sections: Sequence[Optional[Section]]) -> bytes:
         if section is not None and section.lines
     ]
     return (HEADER + "".join(parts)).encode()
+
+
+# systemd.network(5), for networkd alone and behind netplan
+
+
+def route_section(route: Route) -> Section:
+    """A route."""
+    section = Section("Route")
+    if not route.via or route.to not in ("0.0.0.0/0", "::/0"):
+        section.set("Destination", route.to)
+    section.set("Gateway", route.via)
+    section.set("GatewayOnLink", route.on_link or None)
+    section.set("Metric", route.metric)
+    section.set("Table", route.table)
+    section.set("Scope", route.scope)
+    section.set("Type", route.type)
+    section.set("PreferredSource", route.source)
+    section.set("MTUBytes", route.mtu)
+    section.set("InitialCongestionWindow", route.congestion_window)
+    section.set("InitialAdvertisedReceiveWindow", route.receive_window)
+    section.set("TCPAdvertisedMaximumSegmentSize", route.advertised_mss)
+    return section
+
+
+def rule_section(rule: Rule) -> Section:
+    """A rule that chooses a routing table."""
+    section = Section("RoutingPolicyRule")
+    section.set("From", rule.source)
+    section.set("To", rule.to)
+    section.set("Table", rule.table)
+    section.set("Priority", rule.priority)
+    section.set("FirewallMark", rule.mark)
+    section.set("TypeOfService", rule.tos)
+    if not rule.source and not rule.to:
+        section.set("Family", "both")
+    return section
+
+
+def use_domains(link: Link, dhcp: Dhcp | None) -> str:
+    """Whether to search in the domains of a lease. Those of the document take their place, as in NetworkManager."""
+    unsaid = "no" if link.search else "yes"
+    return {"": unsaid, "true": "yes", "false": "no", "route": "route"}[dhcp.use_domains if dhcp else ""]
+
+
+def is_waited_for(link: Link, master: Link | None) -> bool:
+    """Whether being online waits for it. One that the document gives no addresses, and that is no port, would be waited
+    for until there is a router: systemd-networkd-wait-online takes two minutes to give up.
+    """
+    is_port = master is not None and master.kind != VRF
+    is_bare = not link.has_addressing and not is_port and link.kind != LOOPBACK
+    return not link.optional and not is_bare
 
 
 # systemd.link(5) files, which udev reads whichever network manager an image has

@@ -20,19 +20,28 @@ from guestinit.model.network import (
     TUNNEL,
     VLAN,
     VRF,
-    Dhcp,
     Link,
     Network,
     Port,
     Rendered,
-    Route,
-    Rule,
     file_ids,
     masters,
     ports,
 )
 from guestinit.model.problem import Problems
-from guestinit.renderers import Section, hardware_type, link_file, resolved_file, restart_resolved, tell, text
+from guestinit.renderers import (
+    Section,
+    hardware_type,
+    is_waited_for,
+    link_file,
+    resolved_file,
+    restart_resolved,
+    route_section,
+    rule_section,
+    tell,
+    text,
+    use_domains,
+)
 
 DIRECTORY = "/etc/systemd/network"
 GROUP = "systemd-network"  # of its own user
@@ -147,8 +156,8 @@ def _content(link: Link, master: Link | None, port: Port, above: list[tuple[str,
         _link(link, master),
         settings,
         *_addresses(link),
-        *map(_route, link.routes),
-        *map(_rule, link.rules),
+        *map(route_section, link.routes),
+        *map(rule_section, link.rules),
         _dhcp4(link),
         _dhcp6(link, problems),
         _advertisements(link),
@@ -179,11 +188,7 @@ def _link(link: Link, master: Link | None) -> Section:
         section.set("MACAddress", link.mac)
     section.set("MTUBytes", link.mtu)
     section.set("ActivationPolicy", {"manual": "manual", "off": "always-down"}.get(link.activation))
-    # An interface that the document gives no addresses, and that is no port, would be waited for until there is a
-    # router: systemd-networkd-wait-online takes two minutes to give up.
-    is_port = master is not None and master.kind != VRF
-    is_bare = not link.has_addressing and not is_port and link.kind != LOOPBACK
-    section.set("RequiredForOnline", False if link.optional or link.activation or is_bare else None)
+    section.set("RequiredForOnline", False if not is_waited_for(link, master) or link.activation else None)
     return section
 
 
@@ -211,37 +216,6 @@ def _addresses(link: Link) -> list[Section]:
     return found
 
 
-def _route(route: Route) -> Section:
-    section = Section("Route")
-    if not route.via or route.to not in ("0.0.0.0/0", "::/0"):
-        section.set("Destination", route.to)
-    section.set("Gateway", route.via)
-    section.set("GatewayOnLink", route.on_link or None)
-    section.set("Metric", route.metric)
-    section.set("Table", route.table)
-    section.set("Scope", route.scope)
-    section.set("Type", route.type)
-    section.set("PreferredSource", route.source)
-    section.set("MTUBytes", route.mtu)
-    section.set("InitialCongestionWindow", route.congestion_window)
-    section.set("InitialAdvertisedReceiveWindow", route.receive_window)
-    section.set("TCPAdvertisedMaximumSegmentSize", route.advertised_mss)
-    return section
-
-
-def _rule(rule: Rule) -> Section:
-    section = Section("RoutingPolicyRule")
-    section.set("From", rule.source)
-    section.set("To", rule.to)
-    section.set("Table", rule.table)
-    section.set("Priority", rule.priority)
-    section.set("FirewallMark", rule.mark)
-    section.set("TypeOfService", rule.tos)
-    if not rule.source and not rule.to:
-        section.set("Family", "both")
-    return section
-
-
 def _dhcp4(link: Link) -> Section | None:
     """The MTU of a lease is taken, as every other network manager does by itself."""
     dhcp = link.dhcp4
@@ -250,7 +224,7 @@ def _dhcp4(link: Link) -> Section | None:
     section = Section("DHCPv4")
     section.set("RouteMetric", dhcp.route_metric)
     section.set("UseDNS", dhcp.use_dns)
-    section.set("UseDomains", _domains(link, dhcp))
+    section.set("UseDomains", use_domains(link, dhcp))
     section.set("UseRoutes", dhcp.use_routes)
     section.set("UseMTU", dhcp.use_mtu is not False if link.mtu is None else None)
     section.set("UseNTP", dhcp.use_ntp)
@@ -267,7 +241,7 @@ def _dhcp6(link: Link, problems: Problems) -> Section | None:
         return None
     section = Section("DHCPv6")
     section.set("UseDNS", dhcp.use_dns)
-    section.set("UseDomains", _domains(link, dhcp))
+    section.set("UseDomains", use_domains(link, dhcp))
     section.set("UseNTP", dhcp.use_ntp)
     section.set("UseHostname", dhcp.use_hostname)
     if link.accept_ra is False:
@@ -285,7 +259,7 @@ def _advertisements(link: Link) -> Section | None:
     section.set("RouteMetric", link.ra_metric)
     if link.accept_ra:
         section.set("UseDNS", link.dhcp6.use_dns if link.dhcp6 else None)
-        section.set("UseDomains", _domains(link, link.dhcp6))
+        section.set("UseDomains", use_domains(link, link.dhcp6))
         if link.dhcp6 and link.dhcp6.use_routes is False:
             section.set("UseGateway", False)
             section.set("UseRoutePrefix", False)
@@ -294,12 +268,6 @@ def _advertisements(link: Link) -> Section | None:
     elif link.ipv6_generation == "stable-privacy":
         section.set("Token", "prefixstable")
     return section
-
-
-def _domains(link: Link, dhcp: Dhcp | None) -> str:
-    """Whether to search in the domains of a lease. Those of the document take their place, as in NetworkManager."""
-    unsaid = "no" if link.search else "yes"
-    return {"": unsaid, "true": "yes", "false": "no", "route": "route"}[dhcp.use_domains if dhcp else ""]
 
 
 def _port(link: Link, port: Port) -> Section:

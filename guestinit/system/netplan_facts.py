@@ -4,8 +4,6 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING, Any
 
-from guestinit.model.netplan import Definition
-
 if TYPE_CHECKING:
     from guestinit.system.root import Root
 
@@ -53,20 +51,23 @@ def has_networkd_started(root: Root) -> bool:
 
 def telling(content: bytes) -> str:
     """A file's definitions, each in a line of model.netplan."""
+    from guestinit.model.netplan import Definition  # delayed: most images have no such file
+
     found = []
     for section, each in _network(content).items():
         for name, definition in each.items() if isinstance(each, dict) else ():
-            found.append(_describe(str(section), str(name), definition).line())
+            found.append(Definition(str(section), str(name), *_match(definition)).line())
     return "".join(found)
 
 
-def _describe(section: str, name: str, definition: Any) -> Definition:
+def _match(definition: Any) -> tuple[str, str, str]:
+    """MAC, name and drivers that a definition matches."""
     match = definition.get("match") if isinstance(definition, dict) else None
     match = match if isinstance(match, dict) else {}
     mac, pattern, drivers = (match.get(key, "") for key in ("macaddress", "name", "driver"))
     drivers = ",".join(map(str, drivers)) if isinstance(drivers, list) else drivers
     mac, pattern, drivers = (each if isinstance(each, str) else "" for each in (mac, pattern, drivers))
-    return Definition(section, name, mac.lower(), pattern, drivers)
+    return mac.lower(), pattern, drivers
 
 
 def _network(content: bytes) -> dict[Any, Any]:

@@ -11,9 +11,8 @@ import yaml
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from guestinit.model.network import CONFIGURED, MAIN_TABLE, VRF, Link, Network, Route
-from guestinit.model.problem import ERROR, Position, Problems
-from guestinit.model.value import Given
+from guestinit.model.network import CONFIGURED, MAIN_TABLE, VRF, Network
+from guestinit.model.problem import ERROR, Problems
 from guestinit.reading import network_config
 from tests.network import documents, likely
 from tests.network.strategies import (
@@ -183,43 +182,3 @@ def test_what_is_left_out_is_said(text: str) -> None:
     kept = [link for link in network.links if link.kind in kinds]
     errors = [problem for problem in problems if problem.severity == ERROR]
     assert len(wanted) - len(kept) <= len(errors)
-
-
-# What netplan has to be told, and what the other managers do unless they are told.
-SAID_ANYWAY = {"use_domains": "true"}
-
-
-def without_places(thing: Any) -> Any:
-    """A model without where each thing stands."""
-    if isinstance(thing, Given):
-        return without_places(thing.value)
-    if isinstance(thing, Position) or thing == ("stp", "0"):
-        return None
-    if hasattr(thing, "_asdict"):
-        fields = {key: without_places(value) for key, value in thing._asdict().items() if key not in ("at", "path")}
-        if isinstance(thing, Route) and not thing.via and thing.type in ("", "unicast"):
-            fields["scope"] = "link"  # as the kernel has it
-        if isinstance(thing, Link) and thing.dhcp4 and thing.mtu is not None:
-            fields["dhcp4"]["use_mtu"] = False  # the one that is given counts
-        return {key: value or SAID_ANYWAY.get(key, value) for key, value in fields.items()}
-    return [each for each in map(without_places, thing) if each is not None] if isinstance(thing, tuple) else thing
-
-
-@settings(max_examples=100, deadline=None)
-@given(LIKELY)
-def test_what_netplan_gets_says_the_same(text: str) -> None:
-    """Its file is version 2 again: wherever it says everything, it is read as the same model."""
-    network, _ = documents.read(text)
-    if network is None or network.state != CONFIGURED:
-        return
-    files, problems = documents.render("netplan", network)
-    if (
-        problems
-        or len(files) != 1
-        or any(not (rule.source or rule.to) for link in network.links for rule in link.rules)
-    ):
-        return  # a rule for everything is one for each family there
-    again, said = documents.read(files[0].content.decode())
-    assert again is not None, said
-    first = sorted(map(repr, without_places(network.links)))
-    assert first == sorted(map(repr, without_places(again.links)))

@@ -26,12 +26,14 @@ from guestinit.model.network import (
     VRF,
     Link,
     Network,
+    Port,
     Rendered,
     masters,
+    ports,
 )
 from guestinit.model.problem import Problems
 from guestinit.model.yaml_text import Tree
-from guestinit.renderers import HEADER, MODULE, resolved_file, restart_resolved, tell
+from guestinit.renderers import HEADER, MODULE, is_waited_for, resolved_file, restart_resolved, tell
 from guestinit.renderers.netplan import addressing, beside, device
 
 GENERATOR = "/usr/libexec/netplan/generate"
@@ -50,22 +52,22 @@ def render(network: Network, nics: tuple[Nic, ...], problems: Problems) -> tuple
     if network.state != CONFIGURED:
         return ()
     network = _without_refused(network, problems)
-    ids, owners = netplan.ids(network), masters(network)
+    ids, owners, bridged = netplan.ids(network), masters(network), ports(network)
     sections: dict[str, dict[str, Tree]] = {}
     files: list[Rendered] = []
     for link in network.links:
         if link.kind == LOOPBACK and not link.addresses:
             continue
         link_id, owner = ids[link.name], owners.get(link.name)
-        definition = device.describe(link, ids, problems)
+        definition = device.describe(link, ids, is_waited_for(link, owner), problems)
         if link.kind == TUNNEL:
             definition = {**_tunnels().describe(link, ids, problems), **definition}
         if link.kind == VRF:
-            definition.update(addressing.of_vrf(link, problems))
+            addressing.say_lost(link, problems)
         elif owner is None or owner.kind == VRF:
             definition.update(addressing.of(link, problems))
         sections.setdefault(_SECTIONS.get(link.kind, "ethernets"), {})[link_id] = definition
-        files += beside.files(link, link_id, owner)
+        files += beside.files(link, link_id, owner, bridged.get(link.name, Port()))
     tree: dict[str, Tree] = {"network": {"version": 2, **sections}}
     content = (HEADER + yaml_text.document(tree)).encode()
     return (Rendered(NETPLAN_FILE, content, 0o600, network.at, check=CHECK), *files)

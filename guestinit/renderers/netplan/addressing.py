@@ -7,6 +7,7 @@ from typing import Optional
 from guestinit.model.network import Dhcp, Link, Route, Rule
 from guestinit.model.problem import Problems
 from guestinit.model.yaml_text import Tree
+from guestinit.renderers import use_domains
 
 MOST = 2**31 - 1  # netplan hands greater numbers on as negative ones
 _ANYWHERE = ("0.0.0.0/0", "::/0")
@@ -50,13 +51,10 @@ def of(link: Link, problems: Problems) -> dict[str, Tree]:
     return found
 
 
-def of_vrf(link: Link, problems: Problems) -> dict[str, Tree]:
-    """Before 1.0 a VRF has nothing but routes and rules; 1.1 refuses a file that has a rule for another table there."""
-    inside = tuple(rule for rule in link.rules if rule.table == link.table)
-    for rule in link.rules:
-        if rule not in inside:
-            message = f"netplan takes no rule for the table {rule.table} in a VRF with the table {link.table}"
-            problems.error(rule.at, link.path, message, "this rule is left out; give it to another interface")
+def say_lost(link: Link, problems: Problems) -> None:
+    """What a VRF cannot have: before 1.0 it has nothing but routes and rules, and 0.106 crashes at its routes. So what
+    else it has stands beside, but for this.
+    """
     lost = {
         "dhcp4": link.dhcp4, "dhcp6": link.dhcp6, "ipv6-mtu": link.ipv6_mtu, "ipv6-privacy": link.ipv6_privacy,
         "ipv6-address-generation": link.ipv6_generation, "ipv6-address-token": link.ipv6_token,
@@ -64,7 +62,6 @@ def of_vrf(link: Link, problems: Problems) -> dict[str, Tree]:
     for name, value in lost.items():
         if value:
             problems.warning(link.at, f"{link.path}.{name}", "netplan has no such setting for a VRF", "left out")
-    return _routing(link._replace(rules=inside), problems)
 
 
 def _addresses(link: Link, problems: Problems) -> list[Tree]:
@@ -92,7 +89,7 @@ def _overrides(link: Link, problems: Problems) -> dict[str, Tree]:
     lease = link.dhcp4 or link.dhcp6
     if lease is None:
         return {}
-    chosen = _choices(lease)
+    chosen = _choices(link, lease)
     if link.dhcp4 is not None and link.mtu is not None:
         chosen["use-mtu"] = False
     metric = link.dhcp4.route_metric if link.dhcp4 is not None else link.ra_metric
@@ -105,9 +102,9 @@ def _overrides(link: Link, problems: Problems) -> dict[str, Tree]:
     return {name: chosen for name, dhcp in asked if dhcp is not None}
 
 
-def _choices(dhcp: Dhcp) -> dict[str, Tree]:
-    """Domain and MTU of a lease are taken, as every other network manager does by itself."""
-    found: dict[str, Tree] = {"use-domains": "route" if dhcp.use_domains == "route" else dhcp.use_domains != "false"}
+def _choices(link: Link, dhcp: Dhcp) -> dict[str, Tree]:
+    domains = use_domains(link, dhcp)
+    found: dict[str, Tree] = {"use-domains": domains if domains == "route" else domains == "yes"}
     for name, value in (
         ("use-dns", dhcp.use_dns), ("use-routes", dhcp.use_routes), ("use-mtu", dhcp.use_mtu),
         ("use-ntp", dhcp.use_ntp), ("use-hostname", dhcp.use_hostname), ("send-hostname", dhcp.send_hostname),

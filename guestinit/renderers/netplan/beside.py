@@ -9,8 +9,8 @@ from __future__ import annotations
 from collections.abc import Iterator
 from typing import Optional
 
-from guestinit.model.network import BOND, BRIDGE, DUMMY, HARDWARE, VRF, Link, Rendered
-from guestinit.renderers import Section, link_file, text
+from guestinit.model.network import BOND, BRIDGE, DUMMY, HARDWARE, VRF, Link, Port, Rendered
+from guestinit.renderers import Section, is_waited_for, link_file, route_section, rule_section, text, use_domains
 
 DIRECTORY = "/etc/systemd/network"
 # Parameters whose 0 netplan takes for "not said", while the kernel's default is another; as networkd calls them.
@@ -25,12 +25,12 @@ _PORT = {"hairpin": "HairPin", "learning": "Learning", "neigh_suppress": "Neighb
 _LINK_LOCAL = {(): "no", (4,): "ipv4", (6,): "ipv6", (4, 6): "yes"}
 
 
-def files(link: Link, link_id: str, owner: Optional[Link]) -> Iterator[Rendered]:
-    """The files that a link needs. `owner` is the bond, bridge or VRF that it belongs to."""
+def files(link: Link, link_id: str, owner: Optional[Link], port: Port) -> Iterator[Rendered]:
+    """The files that a link needs. `owner`: the bond, bridge or VRF that it belongs to; `port`: what a bridge says."""
     generated = f"{DIRECTORY}/10-netplan-{link_id}"
-    network: tuple[Section, ...] = (_match(link), _port(link, owner))
+    network: tuple[Section, ...] = (_match(link), _port(link, port))
     if link.kind == VRF:
-        network += _vrf(link)
+        network += (*_vrf(link), *map(route_section, link.routes), *map(rule_section, link.rules))
     elif owner is None or owner.kind == VRF:
         network += (_network(link), _dhcp6(link), _advertisements(link))
     name_file = _link_file(link, link_id) if link.kind in HARDWARE else None
@@ -80,10 +80,9 @@ def _match(link: Link) -> Section:
     return section
 
 
-def _port(link: Link, owner: Optional[Link]) -> Section:
+def _port(link: Link, port: Port) -> Section:
     section = Section("Bridge")
-    if owner is not None and owner.kind == BRIDGE and dict(owner.priorities).get(link.name) == 0:
-        section.set("Priority", 0)  # as above
+    section.set("Priority", 0 if port.priority == 0 else None)  # as above
     for name, is_on in link.port:  # of which 0.106 knows one
         section.set(_PORT[name], is_on)
     return section
@@ -110,8 +109,8 @@ def _dhcp6(link: Link) -> Section:
         ):  # fmt: skip
             if (first is not False) != (second is not False):
                 section.set(name, second is not False)
-        if _domains(four.use_domains) != _domains(six.use_domains):
-            section.set("UseDomains", _domains(six.use_domains))
+        if use_domains(link, four) != use_domains(link, six):
+            section.set("UseDomains", use_domains(link, six))
     if link.accept_ra is False:
         section.set("WithoutRA", "solicit")  # nobody announces that there is a server
     return section
@@ -125,7 +124,8 @@ def _advertisements(link: Link) -> Section:
     section.set("RouteMetric", link.ra_metric)
     if link.accept_ra:
         section.set("UseDNS", link.dhcp6.use_dns if link.dhcp6 else None)
-        section.set("UseDomains", _domains(link.dhcp6.use_domains if link.dhcp6 else ""))
+        domains = use_domains(link, link.dhcp6)
+        section.set("UseDomains", None if domains == "no" else domains)  # networkd's own choice
         if link.dhcp6 and link.dhcp6.use_routes is False:
             section.set("UseGateway", False)
             section.set("UseRoutePrefix", False)
@@ -139,7 +139,7 @@ def _vrf(link: Link) -> tuple[Section, ...]:
     device.set("MACAddress", link.mac)
     device.set("MTUBytes", link.mtu)
     device.set("ActivationPolicy", {"manual": "manual", "off": "always-down"}.get(link.activation))
-    device.set("RequiredForOnline", False if link.optional or link.activation else None)
+    device.set("RequiredForOnline", False if not is_waited_for(link, None) or link.activation else None)
     if link.link_local is not None:
         network.set("LinkLocalAddressing", _LINK_LOCAL[link.link_local])
     network.set("IPv6AcceptRA", link.accept_ra)
@@ -147,7 +147,3 @@ def _vrf(link: Link) -> tuple[Section, ...]:
     network.set_all("DNS", [given.value for given in link.dns])
     network.set("Domains", " ".join(given.value for given in link.search))
     return device, network
-
-
-def _domains(choice: str) -> str:
-    return {"": "yes", "true": "yes", "false": "no", "route": "route"}[choice]

@@ -51,7 +51,7 @@ _MOST = 2**32 - 1
 _MOST_PRIORITY = 63  # of a bridge's port
 
 
-def describe(link: Link, ids: dict[str, str], problems: Problems) -> dict[str, Tree]:
+def describe(link: Link, ids: dict[str, str], waited_for: bool, problems: Problems) -> dict[str, Tree]:
     """What the definition of a link begins with. `ids`: what each link is called in the file."""
     found: dict[str, Tree] = {}
     if link.kind in HARDWARE:
@@ -78,7 +78,7 @@ def describe(link: Link, ids: dict[str, str], problems: Problems) -> dict[str, T
         if parameters:
             found["parameters"] = parameters
     for name, value in (
-        ("macaddress", link.mac or None), ("mtu", link.mtu), ("optional", link.optional or None),
+        ("macaddress", link.mac or None), ("mtu", link.mtu), ("optional", None if waited_for else True),
         ("activation-mode", link.activation or None), ("ignore-carrier", link.ignore_carrier or None),
         ("emit-lldp", link.emit_lldp),
     ):  # fmt: skip
