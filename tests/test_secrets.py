@@ -176,7 +176,7 @@ tunnels:
   wg1: {{mode: wireguard, keys: {{private: {s["a key of WireGuard that is none"]}}}, ports: 5}}
   wg2: {{mode: wireguard, keys: {{privat: {s["a key of WireGuard in a wrong place"]}}}}}
   wg3: {s["a key of WireGuard in a wrong place"]}
-  gre0: {{mode: gre, remote: 192.0.2.1, key: {s["a key of WireGuard in a wrong place"]}}}
+  gre2: {{mode: gre, remote: 192.0.2.1, key: {s["a key of WireGuard in a wrong place"]}}}
   gre1: {{mode: gre, remote: 192.0.2.1, peers: {s["a key of WireGuard in a wrong place"]}}}
 """
 

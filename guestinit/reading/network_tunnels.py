@@ -78,6 +78,8 @@ _LISTS = {
     },
     "extensions": {"group-policy": "gbp", "generic-protocol": "gpe"},
 }  # fmt: skip
+# Documentation/admin-guide/sysctl/net.rst, fb_tunnels_only_for_init_net
+_FALLBACKS = ("sit0", "tunl0", "gre0", "gretap0", "erspan0", "ip6tnl0", "ip6gre0", "ip_vti0", "ip6_vti0")
 _PEER_OUT = "this peer is left out"
 
 
@@ -91,6 +93,10 @@ def read(link: Link, fields: Fields) -> Link:
         fields.problems.error(at, fields.path_of("mode"), message, values.LEFT_OUT)
         raise values.Unusable
     kind = MODES[mode.value]
+    if link.name in _FALLBACKS:
+        message = f"the kernel makes a '{link.name}' of its own with the first tunnel of that kind"
+        fields.problems.error(link.at, fields.path, message, f"choose another name; {values.LEFT_OUT}", len(link.name))
+        raise values.Unusable
     for name, those in (("peers", (WIREGUARD,)), ("mark", (WIREGUARD,)), ("port", (WIREGUARD, VXLAN)), *_OF_VXLAN_ONLY):
         if mode.value not in those:
             _refuse(fields, name, f"is for {' and '.join(those)} only")

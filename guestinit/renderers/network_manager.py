@@ -34,7 +34,7 @@ from guestinit.model.network import (
     ports,
 )
 from guestinit.model.problem import Problems
-from guestinit.model.tunnel import VXLAN
+from guestinit.model.tunnel import MODES, VXLAN
 from guestinit.renderers import Section, link_file, tell, text
 
 DIRECTORY = "/etc/NetworkManager/system-connections"
@@ -396,7 +396,10 @@ def _details6(found: Section, link: Link) -> None:
         return
     # The address that everybody else makes of the MAC, and that OpenStack's port security expects; NetworkManager's
     # own default differs by distribution.
-    found.set("addr-gen-mode", STABLE_PRIVACY if link.ipv6_generation == "stable-privacy" else EUI64)
+    # A tunnel without Ethernet has no MAC, and NetworkManager gives up where it cannot make an address of one.
+    without_mac = link.tunnel is not None and not MODES[link.tunnel.mode].ethernet
+    is_stable = link.ipv6_generation == "stable-privacy" or without_mac
+    found.set("addr-gen-mode", STABLE_PRIVACY if is_stable else EUI64)
     found.set("token", link.ipv6_token if way == "auto" and link.ipv6_generation != "stable-privacy" else None)
     found.set("ip6-privacy", {True: 2, False: 0, None: None}[link.ipv6_privacy])
     found.set("mtu", link.ipv6_mtu)

@@ -7,6 +7,7 @@ from __future__ import annotations
 
 import json
 import os
+import shutil
 import sys
 import time
 import traceback
@@ -147,6 +148,8 @@ def write(each: Rendered) -> None:
     os.makedirs(os.path.dirname(each.path), exist_ok=True)
     with open(each.path, "wb") as file:
         file.write(each.content)
+    if each.group:
+        shutil.chown(each.path, group=each.group)
     os.chmod(each.path, each.mode)
 
 
