@@ -155,6 +155,7 @@ class Command(NamedTuple):
     unit_active: str = ""  # only if this unit is running already (a reload of a manager)
     gentler: Optional[Gentler] = None  # tried first
     locks: tuple[str, ...] = ()  # files that another program may hold an fcntl(2) lock on: waited for, with a cap
+    rewrites: str = ""  # a directory whose files it writes anew: those with the same content stay what they were
 
 
 class Live(NamedTuple):

@@ -84,6 +84,10 @@ def _plan(section: Section, facts: Facts) -> Iterator[Union[Step, Problem]]:
         precedence = rooms.one("renderers.netplan", "precedence")
         network = precedence.ensure(network, nics, facts.network_files, problems)
     files = rooms.one("renderers", facts.renderer).render(network, nics, problems)
+    if facts.netplan_backend == "network-manager" and len(files) > 1:
+        beside = ", ".join(each.path.rpartition("/")[2] for each in files[1:])
+        message = f"netplan's files are for NetworkManager here, and {beside} for systemd-networkd"
+        problems.warning(network.at, "", message, "what stands there has no effect", 0)
     if network.state == EMPTY and facts.resolver == "file":
         files = ()  # the servers go into resolv.conf instead
     elif facts.renderer == _IFUPDOWN and facts.resolver in ("file", "resolved"):

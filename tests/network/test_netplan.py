@@ -172,6 +172,10 @@ def test_network_manager_behind_netplan() -> None:
     assert [step.id for step in steps][1:] == [GENERATE, "command:netplan apply"]
     assert isinstance(steps[-1].action, Command)
     assert steps[-1].action.unit_active == "NetworkManager.service"
+    more = f"version: 2\nethernets: {{eth0: {{match: {{macaddress: '{MAC}'}}, dhcp4: true, ipv6-privacy: false}}}}\n"
+    _, problems = plan(more, PLAN._replace(netplan_backend="network-manager"))
+    assert "50-guestinit-eth0.network.conf for systemd-networkd" in problems[0].message
+    assert plan(more, PLAN)[1] == []
 
 
 def test_only_name_servers() -> None:

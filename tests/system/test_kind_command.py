@@ -175,3 +175,29 @@ def test_the_password_of_a_package_address_is_not_shown(tmp_path: Path) -> None:
     address = "https://user:hunter2@repository.example.test/a@b.deb"
     change = look(Command(("apt-get", "install", address, "user@host", "a b"), "apt-get install"), system(tmp_path))
     assert change.after == "apt-get install 'https://***@repository.example.test/a@b.deb' user@host 'a b'\n"
+
+
+def test_what_is_written_anew_without_need_stays_the_file_it_was(tmp_path: Path) -> None:
+    """systemd-networkd takes another inode for another configuration."""
+    there = tmp_path / "run/systemd/network"
+    there.mkdir(parents=True)
+    for name in ("same", "other", "mode", "gone"):
+        (there / name).write_text(name)
+    before = {path.name: path.stat() for path in there.iterdir()}
+    script = f"""cd {there}; rm *; printf same > same; printf changed > other; printf new > new
+        printf mode > mode; chmod 600 mode; exit 3"""
+    with pytest.raises(Failed):
+        kinds.apply(look(sh(script, rewrites="/run/systemd/network"), system(tmp_path)), system(tmp_path))
+    after = {path.name: path.stat() for path in there.iterdir()}
+    assert sorted(after) == ["mode", "new", "other", "same"]
+    same = [name for name in before if name in after and after[name].st_ino == before[name].st_ino]
+    assert same == ["same"]
+    assert after["same"].st_mtime_ns == before["same"].st_mtime_ns
+    assert (there / "other").read_text() == "changed"
+    assert [path.name for path in there.parent.iterdir()] == ["network"]
+
+
+def test_a_directory_that_is_not_there_yet_needs_no_keeping(tmp_path: Path) -> None:
+    done = kinds.apply(look(sh("true", rewrites="/run/systemd/network"), system(tmp_path)), system(tmp_path))
+    assert done.code == 0
+    assert not (tmp_path / "run/systemd").exists()

@@ -80,7 +80,9 @@ def reload(files: tuple[Rendered, ...], changed: tuple[str, ...], facts: Facts) 
     start then. Nothing here waits for it.
     """
     generator = next((path for path in (GENERATOR, *OTHER_GENERATORS) if path in facts.paths), "")
-    yield _command("netplan generate", (generator,) if generator else ("netplan", "generate"), changed)
+    argv = (generator,) if generator else ("netplan", "generate")
+    # It writes all of its files anew, and links whose files did not change are to be left alone.
+    yield _command("netplan generate", argv, changed, "/run/systemd/network")
     if facts.netplan_backend == "network-manager":
         # There is no smaller way to have NetworkManager bring up what changed.
         yield tell("netplan apply", ("netplan", "apply"), changed, "NetworkManager.service")
@@ -99,8 +101,8 @@ def _tunnels() -> ModuleType:
     return rooms.one("renderers.netplan", "tunnel")
 
 
-def _command(label: str, argv: tuple[str, ...], changed: tuple[str, ...]) -> Step:
-    action = Command(argv, label, timeout=_TIMEOUT, may_repeat=True)
+def _command(label: str, argv: tuple[str, ...], changed: tuple[str, ...], rewrites: str = "") -> Step:
+    action = Command(argv, label, timeout=_TIMEOUT, may_repeat=True, rewrites=rewrites)
     because = Because(text="a network file changed")
     return Step(f"command:{label}", MODULE, action, because, when_changed=changed, vital=True)
 

@@ -48,7 +48,7 @@ def apply(change: Change, system: System) -> Done:
         finished = _run(gentler.argv, action, system)
         if _is_good(finished, action):
             return Done(code=finished.code)
-    finished = _run(action.argv, action, system)
+    finished = _run_beside(action.rewrites, action, system) if action.rewrites else _run(action.argv, action, system)
     if not _is_good(finished, action):
         raise Failed(_failure(finished, action), finished.code)
     return Done(code=finished.code)
@@ -56,6 +56,17 @@ def apply(change: Change, system: System) -> Done:
 
 def _is_good(finished: Finished, action: Command) -> bool:
     return not finished.timed_out and finished.code in action.codes
+
+
+def _run_beside(directory: str, action: Command, system: System) -> Finished:
+    from guestinit.system import rewritten  # delayed: few commands need it
+
+    place = f"{system.root.path.rstrip('/')}{directory}"
+    hold = rewritten.keep(place)
+    try:
+        return _run(action.argv, action, system)
+    finally:
+        rewritten.put_back(hold, place)
 
 
 def _run(argv: tuple[str, ...], action: Command, system: System) -> Finished:
