@@ -8,6 +8,7 @@ from collections.abc import Sequence
 from typing import NamedTuple
 
 from guestinit.model.network import (
+    BOND,
     BRIDGE,
     CONFIGURED,
     EMPTY,
@@ -155,7 +156,17 @@ def _with_relations(links: list[Link], problems: Problems) -> list[Link]:
             names = ", ".join(name for name, _ in link.port)
             problems.error(link.at, link.path, f"is no member of a bridge, so that it has no {names}", "left out")
             checked[index] = link._replace(port=())
+    checked = [_with_mtu_of_members(link, checked) for link in checked]
     return [_as_member(link, owner[link.name], problems) if link.name in owner else link for link in checked]
+
+
+def _with_mtu_of_members(bond: Link, links: list[Link]) -> Link:
+    """A bond gives its members its own MTU: where only they have one, the bond is to have it."""
+    names = {member.value for member in bond.members}
+    mtus = {link.mtu for link in links if link.name in names}
+    if bond.kind != BOND or bond.mtu is not None or len(mtus) != 1:
+        return bond
+    return bond._replace(mtu=mtus.pop())
 
 
 def _without_strangers(bridge: Link, problems: Problems) -> Link:

@@ -380,9 +380,11 @@ def _lease6(found: Section, link: Link, problems: Problems) -> None:
 def _say_inexpressible(link: Link, family: int, problems: Problems) -> None:
     dhcp = link.dhcp4 if family == 4 else link.dhcp6
     assert dhcp is not None
+    # The domains of the document always take the place of those of a lease.
+    other_domains = ("route", "true") if link.search else ("route", "false" if dhcp.use_dns is not False else "route")
     for name, lost in (
         ("use-mtu", dhcp.use_mtu is False),
-        ("use-domains", dhcp.use_domains == "route" or (dhcp.use_domains == "false" and dhcp.use_dns is not False)),
+        ("use-domains", dhcp.use_domains in other_domains),
         ("use-hostname", dhcp.use_hostname is False),
     ):
         if lost:

@@ -210,7 +210,9 @@ class Guest:
         for index, cable in enumerate(self.hardware.cables):
             for end, mac in zip("ab", cable):
                 argv += ["-netdev", f"hubport,id=c{index}{end},hubid={index}"]
-                argv += ["-device", f"virtio-net-pci,netdev=c{index}{end},mac={mac},romfile="]
+                # Without speed and duplex a bond would not take part in LACP.
+                card = f"virtio-net-pci,netdev=c{index}{end},mac={mac},romfile=,speed=10000,duplex=full"
+                argv += ["-device", card]
         return argv
 
     # --- what the host does ---

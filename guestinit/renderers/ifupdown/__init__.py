@@ -368,6 +368,9 @@ def _say_inexpressible(link: Link, problems: Problems) -> None:
     if link.optional and link.dhcp4:
         message = "ifupdown waits for every lease"
         problems.note(link.at, link.path, message, "if there is no server, it goes on after a minute")
+    if link.search and any(dhcp and not dhcp.use_domains for dhcp in (link.dhcp4, link.dhcp6)):
+        message = "ifupdown searches the domain of a lease besides those of this document"
+        problems.note(link.at, link.path, message, "left to the DHCP client")
     for family, dhcp in ((4, link.dhcp4), (6, link.dhcp6)):
         if dhcp is None:
             continue

@@ -16,6 +16,7 @@ class Case(NamedTuple):
     """A document, the machine it is for, what there is at the other end, and the state that must come of it."""
 
     name: str
+    title: str
     text: str
     nics: tuple[tuple[str, str], ...]  # name and MAC, as the document has them
     wires: tuple[tuple[str, ...], ...]
@@ -42,17 +43,19 @@ def names() -> list[str]:
 def load(name: str) -> Case:
     """One case."""
     own = _lines(name, "kernel")
+    title = own.pop(0)[2:]
     wires = tuple(tuple(line.split()[1:]) for line in own if line.startswith(_WIRE + " "))
     after = "".join(line.split()[1] for line in own if line.startswith(_AFTER + " "))
     wanted = tuple(line for line in own if line.split()[0] not in (_WIRE, _AFTER))
-    nics = tuple((line.partition("=")[0], line.partition("=")[2]) for line in _lines(name, "nics"))
+    cards = [line.split()[0].partition("=") for line in _lines(name, "nics")]
+    nics = tuple((each, mac) for each, _, mac in cards)
     exceptions = {
         each.partition(".")[2]: tuple(_lines(name, each))
         for each in os.listdir(os.path.join(CASES, name))
         if each.startswith("kernel.")
     }
     with open(os.path.join(CASES, name, "network-config"), encoding="utf-8") as file:
-        return Case(name, file.read(), nics, wires, after, wanted, exceptions)
+        return Case(name, title, file.read(), nics, wires, after, wanted, exceptions)
 
 
 def _lines(name: str, file: str) -> list[str]:

@@ -15,6 +15,7 @@ from typing import Any
 
 from guestinit.model.facts import Nic
 from guestinit.model.network import HARDWARE, Network, Rendered
+from guestinit.system.kinds.rename import give
 from tests.network import documents
 from tests.vm.network import cases, observe
 from tests.vm.network.cases import Case
@@ -37,6 +38,7 @@ class Attempt:
         self.case = case
         self.cards = cards
         self.steps: list[str] = []
+        self.seen = ""
         self._begun = time.monotonic()
         network, _ = documents.read(case.text)
         assert network is not None
@@ -46,9 +48,11 @@ class Attempt:
         text = cases.with_macs(case.text, macs)
         read, self.problems = documents.read(text)
         assert read is not None
-        self.network = read
-        nics = tuple(Nic(name, real) for (name, _), real in zip(self.names, MACS))
-        self.files, _ = documents.render(renderer, read, nics)
+        nics = tuple(Nic(name, real, driver="virtio_net") for (name, _), real in zip(self.names, MACS))
+        resolved, _ = documents.resolve(read, nics)
+        self.new_names = resolved.names
+        self.network = resolved.network
+        self.files, _ = documents.render(renderer, resolved.network, resolved.nics)
         wanted = case.wanted_of(renderer)
         self.wanted = wanted if os.path.exists("/usr/bin/resolvectl") else observe.without_links(wanted)
 
@@ -67,6 +71,7 @@ class Attempt:
                 self._note("world")
                 for each in self.files:
                     write(each)
+                give(self.new_names, "/")
                 for argv in self.manager.start:
                     run(*argv)
                 self._note("started")
@@ -101,6 +106,7 @@ class Attempt:
                 return []
             if found and (now > deadline or (done_since and now - done_since > PATIENCE)):
                 self._note("wrong")
+                self.seen = run("ip", "address") + run("ip", "route", "show", "table", "all")
                 return found
             time.sleep(0.2)
 
@@ -110,10 +116,11 @@ class Attempt:
         found = differences(others, seen)
         if found and not is_done(self.renderer):
             return found
+        wanted = [item for item in self.wanted if item not in others]
         resolver = observe.resolver()
         if not os.path.exists("/usr/bin/resolvectl"):
-            resolver = observe.without_links(resolver)
-        return found + differences([item for item in self.wanted if item not in others], resolver)
+            wanted, resolver = observe.as_far_as_it_goes(wanted, observe.without_links(resolver))
+        return found + differences(wanted, resolver)
 
     def _clean(self) -> None:
         for argv in self.manager.stop:
@@ -137,10 +144,11 @@ class Attempt:
         assert not left, f"the machine is not as it was: {left}"
 
     def log(self) -> str:
-        """What the manager said, for who has to find out why."""
+        """What the manager said and what is in the kernel, for who has to find out why."""
         units = [word for unit in self.manager.units for word in ("-u", unit)]
         since = f"-{int(time.monotonic() - self._begun) + 1}s"
-        return run("journalctl", "--no-pager", "-o", "cat", "--since", since, *units, check=False)
+        said = run("journalctl", "--no-pager", "-o", "cat", "--since", since, *units, check=False)
+        return f"{said[-6000:]}\n{self.seen}"
 
 
 def write(each: Rendered) -> None:
@@ -151,6 +159,8 @@ def write(each: Rendered) -> None:
     if each.group:
         shutil.chown(each.path, group=each.group)
     os.chmod(each.path, each.mode)
+    if each.group:
+        shutil.chown(each.path, group=each.group)
 
 
 def prove(name: str, renderer: str, cards: Cards) -> dict[str, Any]:
@@ -167,7 +177,7 @@ def prove(name: str, renderer: str, cards: Cards) -> dict[str, Any]:
     if attempt is not None:
         result["steps"] = attempt.steps
         if result["error"] or result["differences"]:
-            result["log"] = attempt.log()[-6000:]
+            result["log"] = attempt.log()
     result["seconds"] = round(time.monotonic() - begun, 1)
     return result
 

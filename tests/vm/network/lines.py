@@ -8,7 +8,7 @@
     search NAME DOMAIN ...
 
 What a line does not say must be as it is by itself: an interface is up, has its own MAC, the usual MTU and no master.
-But what managers choose where nobody asked is compared only if the line says it: the other KEY=VALUE of a link, the
+(`mtu=any`: whichever.) But what managers choose where nobody asked is compared only if the line says it: the other KEY=VALUE of a link, the
 metric, preferred source and `onlink` of a route, the priority of a rule.
 """
 
@@ -18,6 +18,7 @@ from collections.abc import Sequence
 from typing import NamedTuple
 
 FREE = {"route": ("metric", "src", "onlink"), "rule": ("priority",)}
+ANY_MTU = "mtu=any"
 FIXED_OF_LINKS = ("mtu", "mac", "master")  # of a link, everything else is free
 _ORDER = ("from", "to", "via", "dev", "table", "lookup")  # of words; others come after, by the alphabet
 _FLAGS = ("onlink", "down", "no-carrier", "deprecated")
@@ -33,7 +34,8 @@ class Item(NamedTuple):
     def fits(self, seen: Item) -> bool:
         """Whether what is seen is what this line wants."""
         free = dict(seen.free)
-        same = self.kind == seen.kind and self.fixed == seen.fixed
+        fixed = tuple(word for word in seen.fixed if not (ANY_MTU in self.fixed and word.startswith("mtu=")))
+        same = self.kind == seen.kind and fixed == tuple(word for word in self.fixed if word != ANY_MTU)
         return same and all(free.get(key) == value for key, value in self.free)
 
     def __str__(self) -> str:

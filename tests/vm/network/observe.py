@@ -19,6 +19,7 @@ _HUNDREDTHS = ("forward_delay", "hello_time", "max_age", "ageing_time")  # of a 
 FALLBACKS = ("gre0", "gretap0", "erspan0", "sit0", "tunl0", "ip6tnl0", "ip6gre0", "ip_vti0", "ip6_vti0")
 _DEFAULT_MTU = {"": "1500", "bond": "1500", "bridge": "1500", "dummy": "1500", "vlan": "1500"}
 _PRIORITIES = {"0": "local", "32766": "main", "32767": "default"}  # the rules that every machine has
+MOST_SERVERS = 3  # MAXNS of resolv.conf(5)
 _LOOPBACK_NETS = ("127.0.0.0/8", "127.0.0.1/32", "::1/128")
 
 
@@ -34,6 +35,7 @@ class Seen:
         self.links = [link for link in self.links if link["ifname"] not in FALLBACKS]
         self._rules += json.loads(run("ip", "-j", "-6", "rule"))
         self._names = {link["ifindex"]: link["ifname"] for link in self.links}
+        self._mtus = {link["ifname"]: str(link["mtu"]) for link in self.links}
         self._masters = {link["ifname"]: link["master"] for link in self.links if "master" in link}
         self._tables = {
             link["ifname"]: str(link["linkinfo"]["info_data"]["table"])
@@ -120,6 +122,8 @@ class Seen:
         for route in self._routes:
             to = _cidr(route["dst"], route)
             pairs = self._route_pairs(route)
+            if pairs.get("mtu") == self._mtus.get(pairs.get("dev", "")):
+                pairs.pop("mtu", None)  # as the router announces it, it says nothing new
             place = (to, pairs.get("dev", ""), pairs.get("table", ""))
             if place in connected and "via" not in pairs:
                 connected[place] = True
@@ -230,6 +234,16 @@ def without_links(items: list[Item]) -> list[Item]:
         if words:
             found.append(Item(kind, ("-", *sorted(words))))
     return found
+
+
+def as_far_as_it_goes(wanted: list[Item], seen: list[Item]) -> tuple[list[Item], list[Item]]:
+    """resolv.conf(5) holds three servers: if it has that many, the others are not missing."""
+    full = [item for item in seen if item.kind == "dns" and len(item.fixed) > MOST_SERVERS]
+    for item in full:
+        wanted = [
+            item if each.kind == "dns" and set(item.fixed) <= set(each.fixed) else each for each in wanted
+        ]
+    return wanted, seen
 
 
 def _is_link_local(each: Json) -> bool:
