@@ -82,6 +82,9 @@ def render(network: Network, nics: tuple[Nic, ...], problems: Problems) -> tuple
         if link.kind in HARDWARE:
             name_file = link_file(link, ids[link.name], wake_on_lan=False)
             found += [name_file] if name_file else []
+            if link.activation:
+                message = "NetworkManager switches on every interface that it manages"
+                problems.note(link.at, link.path, message, "it is up, but has no addresses")
         path = f"{DIRECTORY}/guestinit-{ids[link.name]}.nmconnection"
         port = of_bridges.get(link.name, Port())
         content = _content(link, owners.get(link.name), port, kernel_names, problems)

@@ -368,6 +368,12 @@ def _say_inexpressible(link: Link, problems: Problems) -> None:
     if link.optional and link.dhcp4:
         message = "ifupdown waits for every lease"
         problems.note(link.at, link.path, message, "if there is no server, it goes on after a minute")
+    if link.dhcp4:
+        message = "where dhcpcd is the DHCP client of ifupdown, it takes router advertisements in any case"
+        problems.note(link.at, link.path, message, "the address that it makes of them is not that of the MAC")
+    elif link.accept_ra and not link.dhcp6:
+        message = "ifupdown takes no name servers from router advertisements"
+        problems.note(link.at, link.path, message, "those of this document are used")
     if link.search and any(dhcp and not dhcp.use_domains for dhcp in (link.dhcp4, link.dhcp6)):
         message = "ifupdown searches the domain of a lease besides those of this document"
         problems.note(link.at, link.path, message, "left to the DHCP client")

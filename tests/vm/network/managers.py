@@ -52,7 +52,12 @@ MANAGERS = {
     ),
     "ifupdown": Manager(
         (("systemctl", "start", "networking.service"),),
-        (("systemctl", "stop", "networking.service"),),
+        # Not with `ifdown`, which takes as long as `ifup`: what it would undo goes with the interfaces.
+        (
+            ("systemctl", "kill", "--signal=KILL", "networking.service"),
+            ("find", "/run/network", "/etc/network/interfaces.d", "-type", "f", "-delete"),
+            ("systemctl", "stop", "networking.service"),
+        ),
         ("/etc/network/interfaces.d/*", "/run/network/*", "/var/lib/dhcpcd/*", "/etc/systemd/network/*"),
         ("networking",),
     ),

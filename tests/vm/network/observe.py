@@ -240,9 +240,7 @@ def as_far_as_it_goes(wanted: list[Item], seen: list[Item]) -> tuple[list[Item],
     """resolv.conf(5) holds three servers: if it has that many, the others are not missing."""
     full = [item for item in seen if item.kind == "dns" and len(item.fixed) > MOST_SERVERS]
     for item in full:
-        wanted = [
-            item if each.kind == "dns" and set(item.fixed) <= set(each.fixed) else each for each in wanted
-        ]
+        wanted = [item if each.kind == "dns" and set(item.fixed) <= set(each.fixed) else each for each in wanted]
     return wanted, seen
 
 
