@@ -43,6 +43,7 @@ def names() -> list[str]:
 def load(name: str) -> Case:
     """One case."""
     own = _lines(name, "kernel")
+    assert own[0].startswith("# "), f"{name}/kernel does not begin with a title"
     title = own.pop(0)[2:]
     wires = tuple(tuple(line.split()[1:]) for line in own if line.startswith(_WIRE + " "))
     after = "".join(line.split()[1] for line in own if line.startswith(_AFTER + " "))

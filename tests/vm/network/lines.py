@@ -7,9 +7,9 @@
     dns NAME IP ...
     search NAME DOMAIN ...
 
-What a line does not say must be as it is by itself: an interface is up, has its own MAC, the usual MTU and no master.
-(`mtu=any`: whichever.) But what managers choose where nobody asked is compared only if the line says it: the other KEY=VALUE of a link, the
-metric, preferred source and `onlink` of a route, the priority of a rule.
+What a line does not say must be as it is by itself: an interface is up, has its own MAC, the usual MTU (`mtu=any`:
+whichever) and no master. But what managers choose where nobody asked is compared only if the line says it: the other
+KEY=VALUE of a link, the metric, preferred source and `onlink` of a route, the priority of a rule.
 """
 
 from __future__ import annotations
