@@ -13,6 +13,7 @@ from guestinit.model.network import (
     DISABLED,
     DUMMY,
     INFINIBAND,
+    LOOPBACK,
     PHYSICAL,
     TUNNEL,
     VLAN,
@@ -174,6 +175,9 @@ def _link(kind: str, key: Value, value: Value, path: str, problems: Problems) ->
     link = _details(link, fields)
     if kind == TUNNEL:
         link = network_tunnels.addressing(link, fields)
+    if link.kind == LOOPBACK:
+        own = ("127.0.0.1", "::1")  # which it has in any case
+        link = link._replace(addresses=tuple(each for each in link.addresses if each.ip not in own))
     if kind == VRF:
         link = link._replace(routes=tuple(route._replace(table=route.table or link.table) for route in link.routes))
     return link
@@ -195,6 +199,8 @@ def _hardware(link: Link, fields: Fields) -> Link:
         if not values.is_word(link.name):
             problems.error(link.at, fields.path, f"{link.name[:40]!r} is no name for an interface", values.LEFT_OUT)
             raise values.Unusable
+    if link.match.exact_name == "lo":
+        return link._replace(kind=LOOPBACK, name="lo")
     given, wake = fields.text("set-name"), fields.flag("wakeonlan")
     if given is not None:
         reason = values.interface_name(given.value)

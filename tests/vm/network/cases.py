@@ -22,7 +22,7 @@ class Case(NamedTuple):
     wires: tuple[tuple[str, ...], ...]
     after: str  # the case that is on the machine before, or nothing
     wanted: tuple[str, ...]
-    exceptions: dict[str, tuple[str, ...]]  # by renderer: `- line`, `+ line`, and `# problem` that says why
+    exceptions: dict[str, tuple[str, ...]]  # by renderer: `- line`, `+ line`, `? line`, `# problem` that says why
 
     def wanted_of(self, renderer: str) -> list[Item]:
         """The expected state."""
@@ -33,6 +33,10 @@ class Case(NamedTuple):
             elif line[0] == "+":
                 left.append(line[2:])
         return [parse(line) for line in left]
+
+    def allowed_of(self, renderer: str) -> list[Item]:
+        """What may be there or not, because it depends on who is first."""
+        return [parse(line[2:]) for line in self.exceptions.get(renderer, ()) if line[0] == "?"]
 
 
 def names() -> list[str]:

@@ -54,6 +54,7 @@ class Attempt:
         self.network = resolved.network
         self.files, _ = documents.render(renderer, resolved.network, resolved.nics)
         wanted = case.wanted_of(renderer)
+        self.allowed = case.allowed_of(renderer)
         self.wanted = wanted if os.path.exists("/usr/bin/resolvectl") else observe.without_links(wanted)
 
     def _names(self, network: Network) -> list[tuple[str, str]]:
@@ -113,6 +114,7 @@ class Attempt:
     def _look(self) -> list[str]:
         seen = observe.Seen(self.real_macs, prefixes(self.case.wires)).kernel()
         others: list[Item] = [item for item in self.wanted if item.kind not in ("dns", "search")]
+        seen = [item for item in seen if item not in self.allowed]
         found = differences(others, seen)
         if found and not is_done(self.renderer):
             return found
@@ -120,7 +122,7 @@ class Attempt:
         resolver = observe.resolver()
         if not os.path.exists("/usr/bin/resolvectl"):
             wanted, resolver = observe.as_far_as_it_goes(wanted, observe.without_links(resolver))
-        return found + differences(wanted, resolver)
+        return found + differences(wanted, observe.with_known(wanted, resolver))
 
     def _clean(self) -> None:
         for argv in self.manager.stop:

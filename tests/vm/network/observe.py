@@ -244,6 +244,20 @@ def as_far_as_it_goes(wanted: list[Item], seen: list[Item]) -> tuple[list[Item],
     return wanted, seen
 
 
+def with_known(wanted: list[Item], seen: list[Item]) -> list[Item]:
+    """The resolver's servers; one that it asks by another interface anyway is not missing. NetworkManager leaves out those
+    of an interface without a way out or without addresses of that family.
+    """
+    known = {word for item in seen if item.kind == "dns" for word in item.fixed[1:]}
+    found = {item.fixed[0]: item for item in seen if item.kind == "dns"}
+    for item in wanted:
+        name, *servers = item.fixed
+        has = found[name].fixed[1:] if name in found else ()
+        if item.kind == "dns" and set(has) <= set(servers) <= known:
+            found[name] = item if has == tuple(each for each in servers if each in has) else found[name]
+    return [item for item in seen if item.kind != "dns"] + list(found.values())
+
+
 def _is_link_local(each: Json) -> bool:
     ip = ipaddress.ip_address(each["local"])
     return ip.is_link_local and (ip.version == 6 or each["scope"] == "link")

@@ -61,6 +61,8 @@ class World:
 
     def _start(self, options: list[str]) -> None:
         argv = ["ip", "netns", "exec", WORLD, "dnsmasq", "--keep-in-foreground", "--conf-file=/dev/null", "--port=0"]
+        # No MTU in router advertisements: nobody would know whose it is.
+        argv += [f"--ra-param={name},mtu:off,60,1800" for name in self._served]
         argv += ["--user=root", "--leasefile-ro", "--no-ping", "--dhcp-authoritative", "--no-hosts", "--log-facility=-"]
         argv += ["--pid-file=", "--log-dhcp", *(f"--interface={name}" for name in self._served), *options]
         with open(LOG, "w") as log:
