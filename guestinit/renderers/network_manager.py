@@ -240,7 +240,7 @@ def _list(values: Iterable[str]) -> str:
 
 def _method(link: Link, family: int) -> str:
     """Where the addresses of a family come from."""
-    static = any(address.family == family for address in link.addresses)
+    static = _has_static(link, family)
     local = 6 in link.link_local if link.link_local is not None else True
     if family == 4:
         if link.dhcp4:
@@ -258,6 +258,10 @@ def _method(link: Link, family: int) -> str:
         # Only up: the kernel may take an advertised address, but nothing fails if none comes.
         return "ignore"
     return "auto"
+
+
+def _has_static(link: Link, family: int) -> bool:
+    return any(address.family == family for address in link.addresses)
 
 
 def _ip(link: Link, family: int, problems: Problems) -> Section:
@@ -283,6 +287,11 @@ def _ip(link: Link, family: int, problems: Problems) -> Section:
     _routes(found, routes)
     for number, rule in enumerate([rule for rule in link.rules if _is_of(rule, family)], 1):
         found.set(f"routing-rule{number}", _rule(rule, family))
+    if way == "auto" and family == 6 and not (link.dhcp6 or link.accept_ra or _has_static(link, 6)):
+        for given in link.dns:
+            if _family(given.value) == 6:
+                message = "NetworkManager asks no IPv6 name server before a router has announced itself"
+                problems.note(given.at, link.path, message, f"{given.value} may be left out", len(given.value))
     if way not in _WITHOUT_DNS:
         found.set("dns", _list(given.value for given in link.dns if _family(given.value) == family))
         if family == 4 or _method(link, 4) in _WITHOUT_DNS:
