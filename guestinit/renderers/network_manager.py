@@ -240,7 +240,7 @@ def _list(values: Iterable[str]) -> str:
 
 def _method(link: Link, family: int) -> str:
     """Where the addresses of a family come from."""
-    static = _has_static(link, family)
+    static = any(address.family == family for address in link.addresses)
     local = 6 in link.link_local if link.link_local is not None else True
     if family == 4:
         if link.dhcp4:
@@ -258,10 +258,6 @@ def _method(link: Link, family: int) -> str:
         # Only up: the kernel may take an advertised address, but nothing fails if none comes.
         return "ignore"
     return "auto"
-
-
-def _has_static(link: Link, family: int) -> bool:
-    return any(address.family == family for address in link.addresses)
 
 
 def _ip(link: Link, family: int, problems: Problems) -> Section:
@@ -287,7 +283,7 @@ def _ip(link: Link, family: int, problems: Problems) -> Section:
     _routes(found, routes)
     for number, rule in enumerate([rule for rule in link.rules if _is_of(rule, family)], 1):
         found.set(f"routing-rule{number}", _rule(rule, family))
-    if way == "auto" and family == 6 and not (link.dhcp6 or link.accept_ra or _has_static(link, 6)):
+    if way == "auto" and family == 6 and not (link.dhcp6 or link.accept_ra):
         for given in link.dns:
             if _family(given.value) == 6:
                 message = "NetworkManager asks no IPv6 name server before a router has announced itself"
@@ -352,15 +348,21 @@ def _rule(rule: Rule, family: int) -> str:
     # NetworkManager wants a priority; 30000 is looked at before the main table (32766).
     parts = [f"priority {rule.priority if rule.priority is not None else 30000}"]
     if rule.source or not rule.to:
-        parts.append(f"from {rule.source or anywhere}")
+        parts.append(f"from {_short(rule.source) or anywhere}")
     if rule.to:
-        parts.append(f"to {rule.to}")
+        parts.append(f"to {_short(rule.to)}")
     if rule.tos is not None:
         parts.append(f"tos {rule.tos:#x}")
     if rule.mark is not None:
         parts.append(f"fwmark {rule.mark:#x}")
     parts.append(f"table {rule.table}")
     return " ".join(parts)
+
+
+def _short(cidr: str) -> str:
+    """As NetworkManager writes it itself: one host without its length."""
+    host = "/128" if ":" in cidr else "/32"
+    return cidr[: -len(host)] if cidr.endswith(host) else cidr
 
 
 def _is_of(rule: Rule, family: int) -> bool:

@@ -23,6 +23,9 @@ def test_an_exception_is_said_to_the_user(case: str) -> None:
     loaded = cases.load(case)
     said = slurp(case, "problems").splitlines()
     for renderer, exception in loaded.exceptions.items():
+        if loaded.unproved(renderer):
+            assert len(exception) == 1
+            continue
         reasons = [line[2:] for line in exception if line.startswith("# ")]
         assert reasons, f"kernel.{renderer} does not say why"
         for reason in reasons:

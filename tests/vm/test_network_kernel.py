@@ -30,12 +30,19 @@ def systemd_networkd(run: Run) -> None:
     _run(run, "network", ("networkd",))
 
 
-def network_manager(run: Run) -> None:
-    _run(run, "network", ("network-manager",))
+def network_manager_and_netplan(run: Run) -> None:
+    _run(run, "network", ("network-manager", "netplan"))
 
 
-CHAINS = [systemd_networkd, network_manager]
-CHAIN_OF = {"networkd": "systemd_networkd", "network-manager": "network_manager"}
+def ifupdown_of_debian(run: Run) -> None:
+    _run(run, "ifupdown", ("ifupdown",))
+
+
+CHAINS = [network_manager_and_netplan, ifupdown_of_debian, systemd_networkd]
+CHAIN_OF = {
+    "networkd": "systemd_networkd", "network-manager": "network_manager_and_netplan",
+    "netplan": "network_manager_and_netplan", "ifupdown": "ifupdown_of_debian",
+}  # fmt: skip
 
 
 def outcome(lab: Lab, case: str, renderer: str) -> dict[str, Any]:
@@ -44,8 +51,9 @@ def outcome(lab: Lab, case: str, renderer: str) -> dict[str, Any]:
     return dict(results[case])
 
 
-@pytest.mark.parametrize("renderer", CHAIN_OF)
-@pytest.mark.parametrize("case", cases.names())
+@pytest.mark.parametrize(
+    ("case", "renderer"), [(case, renderer) for renderer in CHAIN_OF for case in cases.proved_with(renderer)]
+)
 def test_the_kernel_holds_what_the_document_says(case: str, renderer: str, lab: Lab) -> None:
     found = outcome(lab, case, renderer)
     assert found["error"] == "", f"{case} with {renderer}: {found['error']}\n{found['log']}"

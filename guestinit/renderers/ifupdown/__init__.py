@@ -343,6 +343,8 @@ def _routes(link: Link, stanzas: list[_Stanza], machine: _Machine) -> None:
             has_gateway.add(route.family)
             home.add("gateway", route.via)
             home.add("metric", route.metric)
+            if route.family == 4 and link.dhcp4:  # dhcpcd takes the other default routes of its interface away
+                stanzas[-1].add("up", commands.route(route._replace(on_link=True), table)[0])
             continue
         up, down = commands.route(route, table)
         home.add("up", up)
@@ -375,7 +377,7 @@ def _say_inexpressible(link: Link, problems: Problems) -> None:
         message = "ifupdown takes no name servers from router advertisements"
         problems.note(link.at, link.path, message, "those of this document are used")
     if link.search and any(dhcp and not dhcp.use_domains for dhcp in (link.dhcp4, link.dhcp6)):
-        message = "ifupdown searches the domain of a lease besides those of this document"
+        message = "where resolvconf writes resolv.conf, the domain of a lease is searched too"
         problems.note(link.at, link.path, message, "left to the DHCP client")
     for family, dhcp in ((4, link.dhcp4), (6, link.dhcp6)):
         if dhcp is None:

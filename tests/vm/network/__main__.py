@@ -27,7 +27,7 @@ def main() -> int:
         return up(options.template, os.path.abspath(options.directory))
     jobs = Jobs(os.path.join(os.path.abspath(options.directory), "job.sock"))
     bad = 0
-    for result in jobs.prove(options.renderer, options.cases or cases.names()):
+    for result in jobs.prove(options.renderer, options.cases or cases.proved_with(options.renderer)):
         wrong = bool(result["differences"] or result["error"])
         bad += wrong
         print(f"{result['renderer']:16} {result['case']:32} {'WRONG' if wrong else 'right':6} {result['seconds']:6} s",

@@ -22,7 +22,8 @@ class Case(NamedTuple):
     wires: tuple[tuple[str, ...], ...]
     after: str  # the case that is on the machine before, or nothing
     wanted: tuple[str, ...]
-    exceptions: dict[str, tuple[str, ...]]  # by renderer: `- line`, `+ line`, `? line`, `# problem` that says why
+    # By renderer: `- line`, `+ line`, `? line`, and `# problem` that says why; or `! why it is not proved`.
+    exceptions: dict[str, tuple[str, ...]]
 
     def wanted_of(self, renderer: str) -> list[Item]:
         """The expected state."""
@@ -34,6 +35,10 @@ class Case(NamedTuple):
                 left.append(line[2:])
         return [parse(line) for line in left]
 
+    def unproved(self, renderer: str) -> str:
+        """Why it is not proved with this renderer; empty if it is."""
+        return "; ".join(line[2:] for line in self.exceptions.get(renderer, ()) if line[0] == "!")
+
     def allowed_of(self, renderer: str) -> list[Item]:
         """What may be there or not, because it depends on who is first."""
         return [parse(line[2:]) for line in self.exceptions.get(renderer, ()) if line[0] == "?"]
@@ -42,6 +47,11 @@ class Case(NamedTuple):
 def names() -> list[str]:
     """All of them."""
     return sorted(name for name in os.listdir(CASES) if os.path.exists(os.path.join(CASES, name, "kernel")))
+
+
+def proved_with(renderer: str) -> list[str]:
+    """Those that are proved with this renderer."""
+    return [name for name in names() if not load(name).unproved(renderer)]
 
 
 def load(name: str) -> Case:

@@ -141,7 +141,9 @@ class Attempt:
             if words[0] == "rule":
                 run("ip", kind, "rule", "delete", "priority", words[1], check=False)
             if words[0] == "route":
-                run("ip", kind, "route", "delete", *[word for word in words[1:] if word != "type"], check=False)
+                head = words[words.index("type") + 1 :][:1] if "type" in words else []
+                rest = [word for word in words[1:] if word not in ("type", *head)]
+                run("ip", kind, "route", "delete", *head, *rest, check=False)
         left = [str(item) for item in observe.Seen({}, ()).kernel()]
         assert not left, f"the machine is not as it was: {left}"
 

@@ -7,6 +7,7 @@ of the kernel as it is by default; udev sees it appear.
 
 from __future__ import annotations
 
+import json
 import os
 import time
 from collections.abc import Sequence
@@ -71,6 +72,9 @@ class Cards:
         for number, _ in enumerate(names):
             run("ip", "link", "set", self._name(number), "name", f"plugged{number}")
         for number, name in enumerate(names):
+            # udev's other names for a card may be those that the case gives to another one.
+            for other in json.loads(run("ip", "-j", "link", "show", "dev", f"plugged{number}"))[0].get("altnames", ()):
+                run("ip", "link", "property", "del", "dev", f"plugged{number}", "altname", other)
             run("ip", "link", "set", f"plugged{number}", "name", name)
         run("udevadm", "settle")
 

@@ -172,7 +172,7 @@ class Seen:
         """What the kernel adds by itself."""
         if route.get("table") == "local" or to in _LOOPBACK_NETS or to in ("fe80::/64", "fe80::/10"):
             return True
-        if route.get("type") in ("multicast", "broadcast", "anycast") or to == "ff00::/8":
+        if route.get("type") in ("multicast", "broadcast", "anycast") or to in ("ff00::/8", "224.0.0.0/4"):
             return True
         own = {each["local"] for link, each in self._addresses() if link["ifname"] == route.get("dev")}
         if route.get("type") == "local" and to.partition("/")[0] in own:  # of an interface that is in a VRF
@@ -245,8 +245,9 @@ def as_far_as_it_goes(wanted: list[Item], seen: list[Item]) -> tuple[list[Item],
 
 
 def with_known(wanted: list[Item], seen: list[Item]) -> list[Item]:
-    """The resolver's servers; one that it asks by another interface anyway is not missing. NetworkManager leaves out those
-    of an interface without a way out or without addresses of that family.
+    """The resolver's servers; one that it asks by another interface anyway is not missing.
+
+    NetworkManager leaves out those of an interface without a way out or without addresses of that family.
     """
     known = {word for item in seen if item.kind == "dns" for word in item.fixed[1:]}
     found = {item.fixed[0]: item for item in seen if item.kind == "dns"}

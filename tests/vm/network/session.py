@@ -60,7 +60,7 @@ def prove_all(guest: Guest, renderer: str) -> Iterator[dict[str, Any]]:
     """The outcome of each case, as it comes from this guest."""
     path = os.path.join(guest.directory, "job.sock")
     wait_socket(path)
-    yield from Jobs(path).prove(renderer, cases.names())
+    yield from Jobs(path).prove(renderer, cases.proved_with(renderer))
 
 
 def tree() -> bytes:

@@ -77,7 +77,8 @@ class World:
 
     def _options(self, number: int, words: Sequence[str]) -> list[str]:
         name, what, text, *more = words
-        far = self._far_end(self._links[name])
+        # A card that the document does not name is called as the machine calls it.
+        far = self._far_end(self._links[name]) if name in self._links else f"w{self._names.index(name)}"
         if far not in self._served:
             self._served.append(far)
         own = ipaddress.ip_interface(text)
