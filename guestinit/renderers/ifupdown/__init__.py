@@ -370,7 +370,7 @@ def _say_inexpressible(link: Link, problems: Problems) -> None:
     if link.optional and link.dhcp4:
         message = "ifupdown waits for every lease"
         problems.note(link.at, link.path, message, "if there is no server, it goes on after a minute")
-    if link.dhcp4 and link.accept_ra is not None:
+    if (link.dhcp4 or link.dhcp6) and link.accept_ra is not None:
         message = "where dhcpcd is the DHCP client of ifupdown, it takes router advertisements in any case"
         problems.note(link.at, link.path, message, "the address that it makes of them is not that of the MAC")
     elif link.accept_ra and not link.dhcp6:
