@@ -376,9 +376,6 @@ def _say_inexpressible(link: Link, problems: Problems) -> None:
     elif link.accept_ra and not link.dhcp6:
         message = "ifupdown takes no name servers from router advertisements"
         problems.note(link.at, link.path, message, "those of this document are used")
-    if link.search and any(dhcp and not dhcp.use_domains for dhcp in (link.dhcp4, link.dhcp6)):
-        message = "where resolvconf writes resolv.conf, the domain of a lease is searched too"
-        problems.note(link.at, link.path, message, "left to the DHCP client")
     for family, dhcp in ((4, link.dhcp4), (6, link.dhcp6)):
         if dhcp is None:
             continue

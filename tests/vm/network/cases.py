@@ -22,7 +22,8 @@ class Case(NamedTuple):
     wires: tuple[tuple[str, ...], ...]
     after: str  # the case that is on the machine before, or nothing
     wanted: tuple[str, ...]
-    # By renderer: `- line`, `+ line`, `? line`, and `# problem` that says why; or `! why it is not proved`.
+    # By renderer: `- line`, `+ line`, `? line` (may be there), and `# problem` that says why, or `~ why` if it is the
+    # image that makes the difference; or `! why it is not proved`.
     exceptions: dict[str, tuple[str, ...]]
 
     def wanted_of(self, renderer: str) -> list[Item]:

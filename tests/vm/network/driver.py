@@ -114,7 +114,7 @@ class Attempt:
     def _look(self) -> list[str]:
         seen = observe.Seen(self.real_macs, prefixes(self.case.wires)).kernel()
         others: list[Item] = [item for item in self.wanted if item.kind not in ("dns", "search")]
-        seen = [item for item in seen if item not in self.allowed]
+        seen = [item for item in seen if not any(each.fits(item) for each in self.allowed)]
         found = differences(others, seen)
         if found and not is_done(self.renderer):
             return found
