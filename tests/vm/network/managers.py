@@ -29,6 +29,8 @@ _NETWORKD = (
 )
 _STOP_NETWORKD = (("systemctl", "stop", "systemd-networkd.socket", "systemd-networkd.service"),)
 
+_OF_IFUPDOWN = ("/run/network", "/run/resolvconf/interface", "/etc/network/interfaces.d", "/var/lib/dhcpcd")
+
 MANAGERS = {
     "networkd": Manager(
         (("systemctl", "start", "systemd-networkd.service"),), _STOP_NETWORKD, _NETWORKD, ("systemd-networkd",)
@@ -55,10 +57,11 @@ MANAGERS = {
         # Not with `ifdown`, which takes as long as `ifup`: what it would undo goes with the interfaces.
         (
             ("systemctl", "kill", "--signal=KILL", "networking.service"),
-            ("find", "/run/network", "/etc/network/interfaces.d", "-type", "f", "-delete"),
+            ("find", *_OF_IFUPDOWN, "-type", "f", "-delete"),
+            ("resolvconf", "-u"),
             ("systemctl", "stop", "networking.service"),
         ),
-        ("/etc/network/interfaces.d/*", "/run/network/*", "/var/lib/dhcpcd/*", "/etc/systemd/network/*"),
+        ("/etc/systemd/network/*",),
         ("networking",),
     ),
 }

@@ -45,6 +45,8 @@ class Cards:
         run("udevadm", "settle")
         if not os.path.exists(f"/run/netns/{WORLD}"):
             self._make_world()
+        # A neighbour that does not forward is no router: the kernel would drop its default route.
+        run("ip", "netns", "exec", WORLD, "sysctl", "-qw", "net.ipv6.conf.all.forwarding=1")
         self._devices: list[str] = []
         with open("/run/cards") as file:
             self._devices = file.read().split()
