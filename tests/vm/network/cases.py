@@ -9,7 +9,7 @@ from typing import NamedTuple
 from tests.vm.network.lines import Item, parse
 
 CASES = os.path.join(os.path.dirname(os.path.abspath(__file__)), "..", "..", "network", "cases")
-_WIRE, _AFTER = "on", "after"
+_WIRE = "on"
 
 
 class Case(NamedTuple):
@@ -20,7 +20,6 @@ class Case(NamedTuple):
     text: str
     nics: tuple[tuple[str, str], ...]  # name and MAC, as the document has them
     wires: tuple[tuple[str, ...], ...]
-    after: str  # the case that is on the machine before, or nothing
     wanted: tuple[str, ...]
     # By renderer: `- line`, `+ line`, `? line` (may be there), and `# problem` that says why, or `~ why` if it is the
     # image that makes the difference; or `! why it is not proved`.
@@ -61,8 +60,7 @@ def load(name: str) -> Case:
     assert own[0].startswith("# "), f"{name}/kernel does not begin with a title"
     title = own.pop(0)[2:]
     wires = tuple(tuple(line.split()[1:]) for line in own if line.startswith(_WIRE + " "))
-    after = "".join(line.split()[1] for line in own if line.startswith(_AFTER + " "))
-    wanted = tuple(line for line in own if line.split()[0] not in (_WIRE, _AFTER))
+    wanted = tuple(line for line in own if line.split()[0] != _WIRE)
     cards = [line.split()[0].partition("=") for line in _lines(name, "nics")]
     nics = tuple((each, mac) for each, _, mac in cards)
     exceptions = {
@@ -71,7 +69,7 @@ def load(name: str) -> Case:
         if each.startswith("kernel.")
     }
     with open(os.path.join(CASES, name, "network-config"), encoding="utf-8") as file:
-        return Case(name, title, file.read(), nics, wires, after, wanted, exceptions)
+        return Case(name, title, file.read(), nics, wires, wanted, exceptions)
 
 
 def _lines(name: str, file: str) -> list[str]:
