@@ -20,7 +20,7 @@ _TIMEOUT = 5.0  # of ip(8)
 _RTMGRP_LINK = 1  # rtnetlink(7)
 
 
-def find(cards: Sequence[Nic], system: System) -> str:
+def find(cards: Sequence[Nic], system: System, limit: float = LIMIT, grace: float = GRACE) -> str:
     """The name of the first of these that has a carrier; "" if none has within the limit.
 
     What is down is up meanwhile, and down again afterwards: the network manager finds the cards as without us.
@@ -31,7 +31,7 @@ def find(cards: Sequence[Nic], system: System) -> str:
             for nic in cards:
                 if not nic.up and system.process.run(_set(nic.name, "up"), timeout=_TIMEOUT).code == 0:
                     raised.append(nic.name)
-            return _first([nic.name for nic in cards], events, system)
+            return _first([nic.name for nic in cards], events, system, limit, grace)
         finally:
             for name in raised:
                 system.process.run(_set(name, "down"), timeout=_TIMEOUT)
@@ -50,15 +50,15 @@ def _listen() -> socket.socket:
     return found
 
 
-def _first(names: list[str], events: socket.socket, system: System) -> str:
+def _first(names: list[str], events: socket.socket, system: System, limit: float, grace: float) -> str:
     import select
 
-    deadline = time.monotonic() + LIMIT
+    deadline = time.monotonic() + limit
     best = ""
     while True:
         found = next((name for name in names if facts.has_carrier(system, name)), "")
         if found and not best:
-            deadline = min(deadline, time.monotonic() + GRACE)
+            deadline = min(deadline, time.monotonic() + grace)
         best = found
         left = deadline - time.monotonic()
         if best == names[0] or left <= 0:
