@@ -346,7 +346,7 @@ def _routes(link: Link, stanzas: list[_Stanza], machine: _Machine) -> None:
             if route.family == 4 and link.dhcp4:  # dhcpcd takes the other default routes of its interface away
                 stanzas[-1].add("up", commands.route(route._replace(on_link=True), table)[0])
             continue
-        # dhcpcd may go on before it has an IPv4 lease: a gateway in its subnet is not reachable then, as far as is known.
+        # dhcpcd may go on before it has an IPv4 lease: nothing says yet that a gateway in its subnet can be reached.
         is_early = home.method == "dhcp" and bool(route.via)
         up, down = commands.route(route._replace(on_link=True) if is_early else route, table)
         home.add("up", up)

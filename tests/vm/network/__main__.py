@@ -32,6 +32,8 @@ def main() -> int:
         bad += wrong
         print(f"{result['renderer']:16} {result['case']:32} {'WRONG' if wrong else 'right':6} {result['seconds']:6} s",
               ", ".join(result.get("steps", ())), flush=True)  # fmt: skip
+        for line in result.get("first", ()):
+            print(f"    at first: {line}")
         for line in result["differences"]:
             print(f"    {line}")
         if result["error"]:

@@ -190,7 +190,13 @@ def main() -> int:
     renderer, *names = sys.argv[1:]
     cards = Cards()
     for name in names:
-        print(json.dumps(prove(name, renderer, cards)), flush=True)
+        result = prove(name, renderer, cards)
+        if result["differences"] or result["error"]:
+            # An emulated machine may stall for longer than a manager waits: only what is wrong twice is wrong. That it
+            # was wrong once is told.
+            first = result
+            result = {**prove(name, renderer, cards), "first": [*first["differences"], first["error"]]}
+        print(json.dumps(result), flush=True)
     return 0
 
 

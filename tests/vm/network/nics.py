@@ -66,6 +66,8 @@ class Cards:
 
     def plug(self, names: Sequence[str]) -> None:
         """Make the first cards of the machine appear, under these names, down."""
+        # udev looks for changed .link files every few seconds only: a card would get what the case before asked for.
+        run("udevadm", "control", "--reload")
         for number, _ in enumerate(names):
             with open(f"{DRIVER}/bind", "w") as file:
                 file.write(self._devices[number])
