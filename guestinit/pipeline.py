@@ -10,7 +10,7 @@ from collections.abc import Callable
 from typing import NamedTuple, Optional, Union
 
 from guestinit.config import Config, excerpts, read_config, read_image
-from guestinit.model.action import STAGES, Step
+from guestinit.model.action import NETWORK, STAGES, Step
 from guestinit.model.identity import NEW, RESUMED, SAME, Identity, Instance, Settled
 from guestinit.model.image import Image
 from guestinit.model.problem import Problems
@@ -38,6 +38,7 @@ class Found(NamedTuple):
 
     seed: Optional[Seed]
     reasons: tuple[str, ...]
+    service: str = ""  # the metadata service that has to be asked, or that did not answer
 
 
 class Course(NamedTuple):
@@ -109,16 +110,22 @@ def find_seed(order: Order, image: Image, system: System) -> Found:
     kept = system.state.pending_seed()
     if kept is not None and STAGES[0] not in order.stages:
         return Found(kept, ())
-    search = datasources.find(system, system.state.settled is not None, image.datasources)
-    if search.seed is None and kept is not None:
+    settled, has_network = system.state.settled is not None, NETWORK in order.stages
+    search = datasources.find(system, settled, image)
+    if search.seed is None and search.service and has_network:
+        search = datasources.fetch(search, system, settled)
+    if search.seed is None and kept is not None and (has_network or not search.service):
         # The drive went away (virt-install removes it) before the first run was through: its documents are kept.
         return Found(kept, (*search.reasons, "the documents of the run that has not finished are used"))
-    return Found(search.seed, search.reasons)
+    return Found(*search)
 
 
 def nothing_found(order: Order, system: System, found: Found) -> Union[Preview, Ended]:
-    """No seed: nothing is done, and that is fine; the next boot asks again."""
+    """No seed: nothing is done, and that is fine; the next boot asks again. A metadata service may still have one."""
     was = system.state.settled
+    if found.service and NETWORK not in order.stages:
+        identity = Identity("unknown", f"the {found.service} metadata service has to be asked")
+        return Ended(Report("", "", found.reasons, identity, order.stages[-1], (), (), {}, left=(NETWORK,)))
     identity = Identity(
         "no seed",
         "the drive is gone; the machine stays as it was settled"
@@ -128,7 +135,9 @@ def nothing_found(order: Order, system: System, found: Found) -> Union[Preview, 
     )
     if order.dry_run:
         return Preview("", "", found.reasons, identity, 0, (), (), {})
-    return Ended(Report("", "", found.reasons, identity, order.stages[-1], (), (), {}))
+    # A machine that nobody has set up, on a platform that should have done it: that is no "nothing to do".
+    silent = f"the {found.service} metadata service gave no answer" if found.service and was is None else ""
+    return Ended(Report("", "", found.reasons, identity, order.stages[-1], (), (), {}, refused=silent))
 
 
 # apply

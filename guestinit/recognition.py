@@ -28,6 +28,8 @@ def id_from_image(seed: Seed, config: Config, uuid: str) -> bool:
     meta = config.inputs.meta
     if not meta.instance_id_given:
         return True
+    if seed.format != "nocloud":
+        return False  # the platform itself made it
     try:  # what hashlib wraps, without OpenSSL, whose import costs a third of a bare interpreter's start
         from _sha1 import sha1  # type: ignore[import-not-found]
     except ImportError:  # EL builds its Python without it

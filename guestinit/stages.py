@@ -7,7 +7,7 @@ from typing import Any
 
 from guestinit import pipeline
 from guestinit.config import read_image
-from guestinit.model.action import FINAL, LOCAL, STAGES
+from guestinit.model.action import FINAL, LOCAL, NETWORK, STAGES
 from guestinit.model.identity import Identity
 from guestinit.model.image import Image
 from guestinit.model.problem import Problem, Problems
@@ -17,6 +17,9 @@ from guestinit.show import document as documents
 from guestinit.system import announce, boot
 from guestinit.system.lock import Lock
 from guestinit.system.system import System
+
+# The stages that find the seed.
+FIRST = (LOCAL, NETWORK)
 
 
 def run_stage(stage: str, system: System) -> int:
@@ -41,7 +44,7 @@ def run_locked(stage: str, system: System) -> int:
     ended = run_pipeline(stage, system)
     announce.reveal(ended.revealed)
     document = finish(ended.report, started, earlier, system)
-    for problem in ended.report.problems if stage == LOCAL else ():  # later stages read the same documents
+    for problem in ended.report.problems if stage in FIRST else ():  # later stages read the same documents
         tell(PRIORITY[problem.severity], str(problem))
     tell(INFO, summary(document))
     return 1 if document["result"] == FAILURE else 0
@@ -54,8 +57,10 @@ def goes_on(stage: str, earlier: dict[str, Any]) -> bool:
 
 def run_pipeline(stage: str, system: System) -> pipeline.Ended:
     """The story; meta-data that cannot be trusted ends it before anything is planned."""
+    # Where the seed comes over the network, that stage is the local one, later.
+    stages = FIRST if stage == NETWORK else (stage,)
     try:
-        ended = pipeline.run(pipeline.Order((stage,)), system, lambda line: tell(INFO, line))
+        ended = pipeline.run(pipeline.Order(stages), system, lambda line: tell(INFO, line))
     except Unreadable as unreadable:
         return pipeline.Ended(unreadable_report(stage, unreadable.problem))
     assert isinstance(ended, pipeline.Ended)  # only a dry run hands back a preview
@@ -65,7 +70,7 @@ def run_pipeline(stage: str, system: System) -> pipeline.Ended:
 def unreadable_report(stage: str, problem: Problem) -> Report:
     """The machine stays as it is; the run has failed."""
     identity = Identity("unknown", "the platform's description of this machine cannot be read")
-    return Report("nocloud", "", (), identity, stage, (), (problem,), {}, refused=str(problem))
+    return Report("", "", (), identity, stage, (), (problem,), {}, refused=str(problem))
 
 
 def finish(report: Report, started: float, earlier: dict[str, Any], system: System) -> dict[str, Any]:
@@ -76,9 +81,9 @@ def finish(report: Report, started: float, earlier: dict[str, Any], system: Syst
         boot.addresses(system) if at_end else (), boot.host_key_fingerprints(system) if at_end else (),
     )  # fmt: skip
     document = documents.build(report, this, earlier)
-    if report.stage == LOCAL:
+    if report.stage in FIRST:
         # The final stage looks at the guest once more and reports it; where nothing was found there is nothing to tell.
-        again = report.datasource and not report.refused
+        again = (report.datasource or report.left) and not report.refused
         announce.request_stages((*report.left, FINAL) if again else (), system)
         if FINAL in report.left:
             announce.request_network(system)

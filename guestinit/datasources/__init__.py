@@ -1,12 +1,23 @@
 """Where a seed comes from, one file each.
 
-A datasource has
+What lies in the machine itself comes first: a seed directory in the image, then the drives (drives.py). A drive source
+has
 
-    find(system, settled) -> Search         what the platform left; `settled` machines never wait for a drive
+    LABELS                                  the labels of its volumes, lower case
+    from_volume(volume, media) -> Read      what is on one of them
+    announced_by(system) -> str             what says that a drive is to come; an empty text if nothing does
+    find_baked(system) -> Search            a seed directory that whoever built the image left in it
     open_seed(path, system) -> Search       the same tree in a directory, an image file or a drive that somebody named
 
-and reads the machine through `system` only. It hands the documents over as bytes, unread, and says in one line for each
-thing that it looked at why it is not the seed.
+A metadata service is asked only if nothing lies in the machine, and only where the platform is positively identified
+(model/platform.py). It has
+
+    identify(platform) -> Evidence              whether this machine runs there, and by what that is known
+    fetch(uplink, system, deadline) -> Search   what it answers over this uplink, until this time.monotonic()
+    RENEWS                                      whether it may have news (a new password) for a machine that is settled
+
+A source reads the machine through `system` only. It hands the documents over as bytes, unread, and says in one line for
+each thing that it looked at why it is not the seed.
 """
 
 from __future__ import annotations
@@ -18,10 +29,12 @@ from guestinit import rooms
 from guestinit.model.seed import Seed
 
 if TYPE_CHECKING:
+    from guestinit.model.image import Image
     from guestinit.system.system import System
 
 # In the order in which they are asked.
-ORDER = ("nocloud",)
+DRIVES: tuple[str, ...] = ("nocloud",)
+SERVICES: tuple[str, ...] = ()
 
 
 class Search(NamedTuple):
@@ -29,20 +42,54 @@ class Search(NamedTuple):
 
     seed: Optional[Seed]
     reasons: tuple[str, ...] = ()  # "nocloud: no volume labelled cidata; saw sr0 'config-2'"
+    service: str = ""  # the metadata service that is to be asked, because nothing lies in the machine
 
 
-def find(system: System, settled: bool, names: Sequence[str] = ORDER) -> Search:
-    """The seed of the first datasource that has one, and what those before it said."""
+class Read(NamedTuple):
+    """What a source made of one volume."""
+
+    seed: Optional[Seed]
+    reason: str = ""  # why it is no seed
+
+
+class Evidence(NamedTuple):
+    """Whether this machine runs on a service's platform."""
+
+    holds: bool
+    reason: str  # "DMI product is OpenStack Nova", or what was seen instead
+
+
+def find(system: System, settled: bool, image: Image) -> Search:
+    """The seed that lies in this machine, or the service that has to be asked; `settled` machines wait for no drive."""
     reasons: tuple[str, ...] = ()
-    for name in names:
-        search: Search = rooms.one("datasources", name).find(system, settled)
+    local = [name for name in image.datasources if name in DRIVES]
+    for name in local:
+        search: Search = rooms.one("datasources", name).find_baked(system)
         reasons += search.reasons
         if search.seed is not None:
             return Search(search.seed, reasons)
-    return Search(None, reasons)
+    if local:
+        from guestinit.datasources import drives
+
+        search = drives.find(system, settled, local)
+        reasons += search.reasons
+        if search.seed is not None:
+            return Search(search.seed, reasons)
+    from guestinit.datasources import services
+
+    search = services.identify(system, image)
+    return Search(None, reasons + search.reasons, search.service)
 
 
-def open_seed(path: str, system: System, names: Sequence[str] = ORDER) -> Search:
+def fetch(search: Search, system: System, settled: bool) -> Search:
+    """What the service answers that a search came to."""
+    from guestinit.datasources import services
+
+    fetched = services.fetch(search.service, system, settled)
+    return fetched._replace(reasons=search.reasons + fetched.reasons)
+
+
+def open_seed(path: str, system: System, names: Sequence[str] = DRIVES) -> Search:
     """The seed in a directory, an image file or a drive; the reasons name the path."""
     reasons: tuple[str, ...] = ()
     for name in names:

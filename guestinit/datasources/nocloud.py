@@ -1,86 +1,49 @@
 """NoCloud: up to four files in the root of a volume labelled `cidata` (platforms.md 10.1, 2.2).
 
 Proxmox VE, libvirt, KubeVirt, Packer, Terraform and people write it, as iso9660 or vfat, on any bus, as a whole disk
-or a partition. Where several volumes carry the label they are tried in the order of `drive.rank`: optical drives, whole
-disks, partitions, and among these the last name first. The first valid one wins: it can be read and holds at least one
-of the four files. Writers leave out or empty whatever they do not need, but a stick that is only called CIDATA is no
-seed.
+or a partition. A valid one can be read and holds at least one of the four files: writers leave out or empty whatever
+they do not need, but a stick that is only called CIDATA is no seed.
 """
 
 from __future__ import annotations
 
 import os
-import time
 from typing import TYPE_CHECKING
 
-from guestinit.datasources import Search
+from guestinit.datasources import Read, Search
 from guestinit.model.seed import Document, Seed
 
 if TYPE_CHECKING:
-    from guestinit.system.media import Contents, Look, Media, Volume
+    from guestinit.system.media import Contents, Media, Volume
     from guestinit.system.system import System
 
 NAME = "nocloud"
-LABEL = "cidata"
+LABELS = ("cidata",)
 DOCUMENTS = ("user-data", "meta-data", "network-config", "vendor-data")
+BAKED = ("/var/lib/cloud/seed/nocloud", "/var/lib/cloud/seed/nocloud-net")
 
 
-def find(system: System, settled: bool) -> Search:
-    """The first valid volume; a machine on which nothing is settled waits for one by the rule of `media.arrivals`."""
-    if not system.live:
-        return Search(None, (f"{NAME}: no drive belongs to another root; name a seed with --seed",))
-    tried: dict[Volume, str] = {}
-    look = system.media.look()
-    seed = _choose(look, system.media, tried)
-    waited = 0.0
-    if seed is None and not settled:
-        announcement = announced_by(system)
-        start = time.monotonic()
-        for _ in system.media.arrivals(bool(announcement)):
-            look = system.media.look()
-            seed = _choose(look, system.media, tried)
-            if seed is not None:
-                break
-        waited = time.monotonic() - start
-        if seed is None and announcement:
-            return Search(None, (*_explain(look, system.media, tried, waited), f"{NAME}: announced by {announcement}"))
-    if seed is None:
-        return Search(None, _explain(look, system.media, tried, waited))
-    late = (f"{NAME}: the volume appeared after {waited:.1f} s",) if waited else ()
-    return Search(seed, (*_skipped(tried), *late))
+def from_volume(volume: Volume, media: Media) -> Read:
+    """The files on one volume; a stick that is only called CIDATA is no seed."""
+    contents = media.read(volume, DOCUMENTS)
+    if not contents.files:
+        return Read(None, contents.reason or f"holds none of {', '.join(DOCUMENTS)}")
+    label = next(label for label in volume.labels if label.strip().lower() in LABELS)
+    documents = tuple(Document(name, f"cidata:{name}", content) for name, (_, content) in contents.files.items())
+    where, reason = f"{volume.device} ({label}, {volume.file_system})", f"volume {volume.device} is labelled {label}"
+    return Read(Seed(NAME, where, reason, documents))
 
 
-def _choose(look: Look, media: Media, tried: dict[Volume, str]) -> Seed | None:
-    """The first valid volume of a look. `tried` collects why others are not; the next look tries these again."""
-    wanted = [volume for volume in look.volumes if volume.has_label(LABEL)]
-    for volume in wanted:
-        contents = media.read(volume, DOCUMENTS)
-        if not contents.files:
-            tried[volume] = contents.reason or f"holds none of {', '.join(DOCUMENTS)}"
-            continue
-        tried.pop(volume, None)
-        label = next(label for label in volume.labels if label.strip().lower() == LABEL)
-        reason = f"volume {volume.device} is labelled {label}"
-        if len(wanted) > 1:
-            reason += f", the first valid one of {', '.join(other.name for other in wanted)}"
-        documents = tuple(Document(name, f"{LABEL}:{name}", content) for name, (_, content) in contents.files.items())
-        return Seed(NAME, f"{volume.device} ({label}, {volume.file_system})", reason, documents)
-    return None
-
-
-def _skipped(tried: dict[Volume, str]) -> tuple[str, ...]:
-    return tuple(f"{NAME}: {volume.name} '{volume.label}' skipped: {reason}" for volume, reason in tried.items())
-
-
-def _explain(look: Look, media: Media, tried: dict[Volume, str], waited: float) -> tuple[str, ...]:
-    """Why there is no seed, from what was seen."""
-    if tried:
-        lines = _skipped(tried)
-    else:
-        seen = ", ".join(f"{volume.name} '{volume.label}'" for volume in look.volumes)
-        after = f" after waiting {waited:.1f} s for udev" if waited >= 0.05 else ""
-        lines = (f"{NAME}: no volume labelled {LABEL}{after}; saw {seen or 'no iso9660 or vfat volume'}",)
-    return lines + tuple(f"{NAME}: {line}" for line in media.explain(look))
+def find_baked(system: System) -> Search:
+    """A seed directory in the image: as cloud-init has it, so that templates made for it go on working."""
+    for directory in BAKED:
+        found = {name: system.root.read(f"{directory}/{name}") for name in DOCUMENTS}
+        documents = tuple(
+            Document(name, f"{directory}/{name}", content) for name, content in found.items() if content is not None
+        )
+        if documents:
+            return Search(Seed(NAME, directory, "a seed directory of the image", documents))
+    return Search(None)
 
 
 def announced_by(system: System) -> str:
@@ -115,8 +78,10 @@ def open_seed(path: str, system: System) -> Search:
         Document(name, _label(path, entry, name), content) for name, (entry, content) in contents.files.items()
     )
     seed = Seed(NAME, _where(path, contents), f"named with --seed {path}", documents)
-    if contents.labels and not any(label.strip().lower() == LABEL for label in contents.labels):
-        return Search(seed, (f"{NAME}: {path} is labelled '{contents.labels[0]}'; a boot looks for '{LABEL}' only",))
+    if contents.labels and not any(label.strip().lower() in LABELS for label in contents.labels):
+        return Search(
+            seed, (f"{NAME}: {path} is labelled '{contents.labels[0]}'; a boot looks for '{LABELS[0]}' only",)
+        )
     return Search(seed)
 
 

@@ -49,7 +49,7 @@ class Report(NamedTuple):
     sources: Mapping[str, str]
     left: tuple[str, ...] = ()  # the later stages that have something to do in this boot
     earlier: str = ""  # the directory with the network's files as they were before this run changed them
-    refused: str = ""  # why nothing was done at all: an off switch, --strict
+    refused: str = ""  # why nothing was done at all although there was something to do: --strict, a silent service
 
     @property
     def finished(self) -> bool:
@@ -59,6 +59,8 @@ class Report(NamedTuple):
     @property
     def result(self) -> str:
         """done, degraded or failed, by the table of the design."""
+        if self.refused:
+            return FAILURE
         if any(outcome.result == FAILED and outcome.change.step.vital for outcome in self.outcomes):
             return FAILURE
         if any(outcome.result in (FAILED, SKIPPED, INTERRUPTED) for outcome in self.outcomes):

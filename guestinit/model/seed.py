@@ -6,18 +6,26 @@ from collections.abc import Mapping
 from typing import TYPE_CHECKING, Any, NamedTuple, Optional
 
 from guestinit.model.problem import Position
+from guestinit.model.secret import Secret
 from guestinit.model.value import Given, Value
 
 if TYPE_CHECKING:
     from guestinit.model.network import Network  # large, and not every boot has one
+    from guestinit.model.password import GivenPassword
 
 
 class Document(NamedTuple):
-    """One file of a seed, as bytes, under the name that people see in messages."""
+    """One file of a seed, as bytes, under the name that people see in messages.
 
-    name: str  # "user-data", "network-config", ...
+    Whatever a platform calls its files, what they are has one name here: "user-data", "meta-data", "vendor-data",
+    "vendor-data2", "network-config". Where meta-data is many small files (CloudStack, EC2) each is "meta-data/<path>".
+    A file that the platform wants to be written is "content/<number>", a password that it hands over "password".
+    """
+
+    name: str
     label: str  # where it was read, for positions: "cidata:user-data" or "seed/user-data"
     content: bytes
+    fleeting: bool = False  # handed over once, or another one at each request: no part of what makes two boots equal
 
 
 class Seed(NamedTuple):
@@ -27,6 +35,7 @@ class Seed(NamedTuple):
     where: str  # "/dev/sr0 (label cidata, iso9660)" or "./seed"
     reason: str  # why this one, in one line
     documents: tuple[Document, ...]
+    format: str = "nocloud"  # how its documents are written: "nocloud", "openstack", "cloudstack", "ec2"
 
     def document(self, name: str) -> Document | None:
         """The document of this name, if the seed has it."""
@@ -34,6 +43,13 @@ class Seed(NamedTuple):
             if document.name == name:
                 return document
         return None
+
+
+class InjectedFile(NamedTuple):
+    """A file that the platform's user gave to the platform (OpenStack calls it personality)."""
+
+    path: Given[str]  # where it is to be written
+    content: bytes
 
 
 class MetaData(NamedTuple):
@@ -47,6 +63,12 @@ class MetaData(NamedTuple):
     document: Any = None  # the whole document as a plain dict, for templates
     at: Position = Position("meta-data")
     network: Optional[Network] = None  # what the seed's network-config says; None: it says nothing
+    network_document: Optional[Document] = (
+        None  # a network that meta-data holds or points at (ENI); network-config wins
+    )
+    password: Optional[GivenPassword] = None  # of the default user, from the platform and not from user-data
+    files: tuple[InjectedFile, ...] = ()
+    random_seed: Optional[Secret] = None  # for the kernel's pool; another one at each request
 
 
 class Part(NamedTuple):

@@ -47,7 +47,7 @@ def read_network(document: Document, problems: Problems, input_format: str = "")
 
 
 def _with_network(meta: MetaData, seed: Seed, image: Image, problems: Problems) -> MetaData:
-    document = seed.document("network-config")
+    document = seed.document("network-config") or meta.network_document
     if document is None or image.option("network.config") == "disabled":
         return meta
     network = read_network(document, problems)

@@ -30,8 +30,6 @@ class Boot(NamedTuple):
 def build(report: Report, boot: Boot, earlier: Mapping[str, Any]) -> dict[str, Any]:
     """The document after a stage. `earlier` is that of the stages before it in this boot, or empty."""
     result = report.result
-    if report.refused and report.problems:
-        result = FAILURE
     if RANK.index(result) < RANK.index(earlier.get("result", DONE)):
         result = earlier["result"]
     # What this boot is was decided by its first stage; a later one resumes what that began.

@@ -20,4 +20,17 @@ def keyed(key: bytes, parts: Iterable[bytes]) -> str:
 
 def of_documents(key: bytes, documents: dict[str, bytes]) -> str:
     """One digest over all documents of a seed: what "same content" means."""
-    return keyed(key, (part for name in sorted(documents) for part in (name.encode(), documents[name])))
+    parts = []
+    for name in sorted(documents):
+        content = documents[name]
+        parts += [name.encode(), without_random_seed(content) if name == "meta-data" else content]
+    return keyed(key, parts)
+
+
+def without_random_seed(content: bytes) -> bytes:
+    """OpenStack's meta_data.json without the value of `random_seed`, which differs each time it is written."""
+    before, mark, rest = content.partition(b'"random_seed"')
+    colon, quote, rest = rest.partition(b'"')
+    if not mark or not quote or colon.strip() != b":":
+        return content
+    return before + mark + rest.partition(b'"')[2]  # it is base64: no quote stands in it

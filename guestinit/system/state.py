@@ -84,7 +84,8 @@ class State:
 
     def content_digest(self, seed: Seed) -> str:
         """One digest over all documents: what "same content" means."""
-        return digest.of_documents(self._read_key(), {document.name: document.content for document in seed.documents})
+        lasting = {document.name: document.content for document in seed.documents if not document.fleeting}
+        return digest.of_documents(self._read_key(), lasting)
 
     # what was done
 
@@ -153,10 +154,11 @@ class State:
             self.root.remove_tree(EARLIER)  # a clone: nothing of its template's to go back to
         header = {
             "version": VERSION, "datasource": seed.datasource, "where": seed.where, "reason": seed.reason,
-            "documents": [[document.name, document.label] for document in seed.documents],
+            "format": seed.format,
+            "documents": [[document.name, document.label, document.fleeting] for document in seed.documents],
         }  # fmt: skip
         for document in seed.documents:
-            self._store("pending/" + document.name, document.content)
+            self._store(_pending(document.name), document.content)
         self._store("pending/seed.json", json.dumps(header).encode())
         self.journal.begin_run(_record(run))
         self._begun = _record(run)
@@ -167,12 +169,13 @@ class State:
         if not header:
             return None
         documents = []
-        for name, label in header["documents"]:
-            content = self.root.read(f"{DIRECTORY}/pending/{name}")
+        for name, label, *fleeting in header["documents"]:
+            content = self.root.read(f"{DIRECTORY}/{_pending(name)}")
             if content is None:
                 return None
-            documents.append(Document(name, label, content))
-        return Seed(header["datasource"], header["where"], header["reason"], tuple(documents))
+            documents.append(Document(name, label, content, *fleeting))
+        written_as = header.get("format", "nocloud")
+        return Seed(header["datasource"], header["where"], header["reason"], tuple(documents), written_as)
 
     def unfinished(self) -> Settled | None:
         """The run that has begun and not finished, if there is one."""
@@ -214,6 +217,11 @@ class State:
             # Written by rename, so never half: somebody's edit or a broken disk. What is not known counts as not done.
             return {}
         return data if isinstance(data, dict) and data.get("version") == VERSION else {}
+
+
+def _pending(name: str) -> str:
+    """Where a document lies meanwhile. All in one directory, so that a power cut leaves nothing below another one."""
+    return "pending/" + name.replace("/", "!")
 
 
 def _record(run: Settled) -> dict[str, Any]:

@@ -9,7 +9,7 @@ import pytest
 from guestinit.model.problem import Problems
 from guestinit.model.seed import Document, MetaData, Seed
 from guestinit.model.unreadable import Unreadable
-from guestinit.reading import metadata
+from guestinit.reading import metadata_nocloud as metadata
 
 K1, K2 = "ssh-ed25519 AAAAC3Nz a@b", "ssh-rsa AAAAB3Nz c d"
 
