@@ -9,6 +9,7 @@ import pytest
 
 from guestinit.model.action import Absence, Command, File, Lines, Step
 from guestinit.model.facts import Facts, Ifupdown, Nic
+from guestinit.model.problem import ERROR
 from tests.network import documents
 from tests.network.test_network_module import LEASE, MAC, NEW, RECONFIGURED, STATIC, facts, ids, plan
 
@@ -296,6 +297,21 @@ vrfs: {red: {table: 7, interfaces: [d]}}
     assert order.index("a") == len(order) - 1
     for first, then in (("b", "x"), ("c", "x"), ("x", "y"), ("y", "v"), ("red", "d")):
         assert order.index(first) < order.index(then)
+
+
+def test_a_lease_in_a_vrf() -> None:
+    """The subnet of the lease gets its route; that its ways out do not is said, unless the document wants none."""
+    text = """\
+version: 2
+ethernets: {a: {dhcp4: true, dhcp6: true}, b: {dhcp4: true, dhcp4-overrides: {use-routes: false}}, c: {dhcp4: true}}
+vrfs: {red: {table: 7, interfaces: [a, b]}}
+"""
+    [file], problems = documents.render("ifupdown", documents.configured(text))
+    ups = {stanza.split()[0]: stanza for stanza in file.content.decode().split("iface ")}
+    assert [name for name, stanza in ups.items() if "ip route replace" in stanza and "table 7 " in stanza] == ["a", "b"]
+    errors = [(problem.path, problem.hint) for problem in problems if problem.severity == ERROR]
+    hint = "the ways out that come with the lease are not in table 7"
+    assert errors == [("ethernets.a.dhcp4", hint), ("ethernets.a.dhcp6", hint)]
 
 
 @pytest.mark.parametrize(

@@ -7,6 +7,7 @@ that a host may lack are for tests/vm.
 from __future__ import annotations
 
 import functools
+import ipaddress
 import json
 import os
 import re
@@ -18,6 +19,7 @@ from typing import Any
 import pytest
 
 from guestinit.model.action import Command, File, Step
+from guestinit.renderers.ifupdown import commands
 from tests.network import documents
 from tests.network.test_cases_of_network import CASES, names, slurp
 from tests.network.test_ifupdown import FILE, LO, OURS, machine
@@ -275,6 +277,40 @@ def test_without_a_carrier_all_is_there_when_it_comes(ifup: str) -> None:
     assert "2001:db8::5/64" in done.stdout
     assert "2001:db8::6/64" in done.stdout
     assert "default via fe80::1 dev ens18" in done.stdout
+
+
+@pytest.mark.parametrize("leased", ["10.21.0.15/24", "10.77.5.130/23", "172.31.255.254/12", "10.5.6.7/31", "9.8.7.6/1"])
+def test_a_lease_without_a_route_to_its_subnet_gets_one(ifup: str, leased: str) -> None:
+    """As dhcpcd leaves an address in a VRF, here after it has let ifupdown go on. The route goes with the address."""
+    lines = [f"(sleep 1; ip address add {leased} dev $IFACE noprefixroute) &", *commands.subnet_of_lease(77)]
+    text = "iface ens18 inet manual\n" + "".join(f"    up {line}\n" for line in lines)
+    script = (
+        f"cat >{OURS} <<'END'\n{text}END\n"
+        + f"""
+    ip link set ens18 up
+    ifup ens18 || exit 11
+    ip route show table 77; ip address delete {leased} dev ens18; echo then; ip route show table 77
+    """
+    )
+    done = run(ifup, script, NICS)
+    assert done.returncode == 0, done.stderr
+    with_address, _, without = done.stdout.partition("then")
+    address = ipaddress.ip_interface(leased)
+    assert with_address.split() == f"{address.network} dev ens18 proto kernel scope link src {address.ip}".split()
+    assert without.split() == []
+
+
+def test_a_lease_whose_subnet_the_kernel_knows_is_left_as_it_is(ifup: str) -> None:
+    """As dhclient makes it; the address that has no lease does not count."""
+    lines = ["ip address add 10.21.0.15/24 dev $IFACE valid_lft 99 preferred_lft 99", *commands.subnet_of_lease(77)]
+    text = "iface ens18 inet static\n    address 10.9.0.5/24\n" + "".join(f"    up {line}\n" for line in lines)
+    done = run(
+        ifup, f"cat >{OURS} <<'END'\n{text}END\nifup ens18 || exit 11\nip route show table all type unicast", NICS
+    )
+    assert done.returncode == 0, done.stderr
+    routes = [line.split()[0] for line in done.stdout.splitlines() if ":" not in line]
+    assert sorted(routes) == ["10.21.0.0/24", "10.9.0.0/24"]
+    assert "table 77" not in done.stdout
 
 
 # a running system

@@ -31,7 +31,7 @@ from guestinit.model.problem import Problem, Problems
 from guestinit.model.shell import is_plain
 from guestinit.model.tunnel import WIREGUARD
 from guestinit.renderers import HEADER, link_file, resolved_file, restart_resolved
-from guestinit.renderers.ifupdown import commands, leases, live, names, rivals, tunnels
+from guestinit.renderers.ifupdown import commands, leases, limits, live, names, rivals, tunnels
 
 PATH = "/etc/network/interfaces.d/50-guestinit"
 _INET, _INET6 = "inet", "inet6"
@@ -104,6 +104,11 @@ class _Machine:
         self.ids = file_ids(network)
         self.problems = problems
         self.ports = {link.name: link.port for link in network.links}
+
+    def table(self, link: Link) -> Optional[int]:
+        """The routing table of the VRF that a link is or is in."""
+        owner = link if link.kind == VRF else self.owners.get(link.name)
+        return owner.table if owner is not None and owner.kind == VRF else None
 
     def kernel_names(self, name: str, asking: Link) -> list[str]:
         """What the kernel calls the interfaces of another link, that this one is made with."""
@@ -183,7 +188,8 @@ def _stanzas(link: Link, machine: _Machine) -> list[_Stanza]:
     stanzas = _methods(link)
     first, last = stanzas[0], stanzas[-1]
     _prepare(link, first, machine)
-    _say_inexpressible(link, machine.problems)
+    table = machine.table(link)
+    limits.say(link, table, machine.problems)
     first.add("dns-nameservers", " ".join(given.value for given in link.dns))
     first.add("dns-search", " ".join(given.value for given in link.search))
     for address in link.addresses:
@@ -192,13 +198,15 @@ def _stanzas(link: Link, machine: _Machine) -> list[_Stanza]:
             if link.kind == LOOPBACK:
                 first.add("down", f"ip address delete {address} dev $IFACE")
     first.add("up", commands.sysctl6("mtu", link.ipv6_mtu) if link.ipv6_mtu is not None else "")
-    _routes(link, stanzas, machine)
+    _routes(link, stanzas, table)
     for rule in link.rules:
         for family in (4, 6) if not (rule.source or rule.to) else (rule.family,):
             up, down = commands.rule(rule, family)
             home = _home(stanzas, family)
             home.add("up", up)
             home.add("down", down)
+    if link.dhcp4 and table is not None:
+        last.add("up", *commands.subnet_of_lease(table))
     if link.kind not in HARDWARE and link.kind != LOOPBACK:
         last.add("post-down", *commands.unmake(link))
     return stanzas
@@ -332,10 +340,8 @@ def _home(stanzas: list[_Stanza], family: int) -> _Stanza:
     return (static or of_family or stanzas)[-1]
 
 
-def _routes(link: Link, stanzas: list[_Stanza], machine: _Machine) -> None:
-    owner = machine.owners.get(link.name)
-    vrf = link if link.kind == VRF else owner if owner is not None and owner.kind == VRF else None
-    table = vrf.table if vrf is not None else None
+def _routes(link: Link, stanzas: list[_Stanza], table: Optional[int]) -> None:
+    """`table`: of the VRF, if the link is in one."""
     has_gateway = set()
     for route in link.routes:
         home = _home(stanzas, route.family)
@@ -358,42 +364,3 @@ def _is_gateway(route: Route) -> bool:
     same_family = (":" in route.via) == (route.family == 6)
     more = (route.source, route.scope, route.mtu, route.congestion_window, route.receive_window, route.advertised_mss)
     return route.is_default and bool(route.via) and same_family and not any(more)
-
-
-# what there is no way to say
-
-
-def _say_inexpressible(link: Link, problems: Problems) -> None:
-    if link.link_local and 4 in link.link_local:
-        message = "ifupdown gives no IPv4 link-local address without avahi-autoipd"
-        problems.error(link.at, link.path, message, "the interface comes up without")
-    if link.emit_lldp:
-        problems.error(link.at, link.path, "ifupdown sends no LLDP", "left out")
-    if link.optional and link.dhcp4:
-        message = "ifupdown waits for every lease"
-        problems.note(link.at, link.path, message, "if there is no server, it goes on after a minute")
-    if (link.dhcp4 or link.dhcp6) and link.accept_ra is not None:
-        message = "where dhcpcd is the DHCP client of ifupdown, it takes router advertisements in any case"
-        problems.note(link.at, link.path, message, "the address that it makes of them is not that of the MAC")
-    elif link.accept_ra and not link.dhcp6:
-        message = "ifupdown takes no name servers from router advertisements"
-        problems.note(link.at, link.path, message, "those of this document are used")
-    for family, dhcp in ((4, link.dhcp4), (6, link.dhcp6)):
-        if dhcp is None:
-            continue
-        for name, lost in (
-            ("use-dns", dhcp.use_dns is False),
-            ("use-domains", dhcp.use_domains in ("false", "route")),
-            ("use-routes", dhcp.use_routes is False),
-            ("use-mtu", dhcp.use_mtu is False and link.mtu is None),
-            ("use-ntp", dhcp.use_ntp is False),
-            ("use-hostname", dhcp.use_hostname is False),
-            ("send-hostname", dhcp.send_hostname is False),
-            ("dhcp-identifier", family == 4 and dhcp.identifier == "mac"),
-            ("hostname", family == 6 and bool(dhcp.hostname)),
-        ):
-            if lost:
-                path = (
-                    f"{link.path}.{name}" if name == "dhcp-identifier" else f"{link.path}.dhcp{family}-overrides.{name}"
-                )
-                problems.warning(dhcp.at, path, "ifupdown has no such setting", "left to the DHCP client")

@@ -190,3 +190,24 @@ def lease6(only: bool) -> tuple[str, str]:
         start += "; else dhcpcd -6 -b $IFACE"
         stop += "; else dhcpcd -6 -k $IFACE"
     return start + "; fi", stop + "; fi"
+
+
+def subnet_of_lease(table: int) -> tuple[str, str]:
+    """What gives a leased address in a VRF the route to its subnet, after the DHCP client.
+
+    dhcpcd forbids the kernel to make that route (IFA_F_NOPREFIXROUTE) and makes it in the main table, where the kernel
+    refuses it, since the address is in the table of the VRF. This one is as the kernel makes it: it goes with the
+    address. dhcpcd may go on before it has an IPv4 lease, so there is some patience first.
+    """
+    addresses = "ip -4 -o address show dev $IFACE"
+    octets = (f"$(({octet} & mask{f' >> {shift}' if shift else ''}))" for octet, shift in zip("abcd", (24, 16, 8, 0)))
+    subnet = f"{'.'.join(octets)}/$length"  # `ip` takes none with bits of the host in it
+    words = (
+        f"{addresses} | sed -n 's/.* inet \\(.* noprefixroute .*\\)/\\1/p'",
+        "while IFS='./ ' read -r a b c d length more; do mask=$((0xffffffff << (32 - length)));"
+        f" ip route replace {subnet} dev $IFACE table {table} proto kernel scope link src $a.$b.$c.$d; done",
+    )
+    return (
+        f"for n in 1 2 3 4 5 6 7 8 9 10; do {addresses} | grep -q ' dynamic\\| noprefixroute' && break; sleep 1; done",
+        " | ".join(words) + _GO_ON,
+    )
