@@ -10,9 +10,8 @@ has
     open_seed(path, system) -> Search       the same tree in a directory, an image file or a drive that somebody named
 
 A metadata service is asked only if nothing lies in the machine, and only where the platform is positively identified
-(model/platform.py). It has
+(model/platform.py has the rules). It has
 
-    identify(platform) -> Evidence              whether this machine runs there, and by what that is known
     fetch(uplink, system, deadline) -> Search   what it answers over this uplink, until this time.monotonic()
     RENEWS                                      whether it may have news (a new password) for a machine that is settled
 
@@ -50,13 +49,6 @@ class Read(NamedTuple):
 
     seed: Optional[Seed]
     reason: str = ""  # why it is no seed
-
-
-class Evidence(NamedTuple):
-    """Whether this machine runs on a service's platform."""
-
-    holds: bool
-    reason: str  # "DMI product is OpenStack Nova", or what was seen instead
 
 
 def find(system: System, settled: bool, image: Image) -> Search:

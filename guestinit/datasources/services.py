@@ -6,7 +6,8 @@ import time
 from typing import TYPE_CHECKING
 
 from guestinit import rooms
-from guestinit.datasources import SERVICES, Evidence, Search
+from guestinit.datasources import SERVICES, Search
+from guestinit.model import platform as rules
 
 if TYPE_CHECKING:
     from guestinit.model.image import Image
@@ -28,10 +29,10 @@ def identify(system: System, image: Image) -> Search:
     for name in image.datasources:
         if name not in SERVICES:
             continue
-        evidence: Evidence = rooms.one("datasources", name).identify(platform)
-        if evidence.holds:
-            return Search(None, (*reasons, f"{name}: {evidence.reason}"), name)
-        reasons += (f"{name}: not asked: {evidence.reason}",)
+        holds, reason = rules.evidence(name, platform)
+        if holds:
+            return Search(None, (*reasons, f"{name}: {reason}"), name)
+        reasons += (f"{name}: not asked: {reason}",)
     return Search(None, reasons)
 
 

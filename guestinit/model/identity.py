@@ -69,18 +69,34 @@ def recognise(
         return identity(NEW, f"instance-id {was.instance_id} is now {now.instance_id}" + _uuid_words(now, was))
     if now.instance_id != was.instance_id:
         return identity(RECONFIGURED, f"same machine, but instance-id {was.instance_id} is now {now.instance_id}")
-    if now.uuid and was.uuid and now.uuid != was.uuid:
+    if now.uuid and was.uuid and not _same_uuid(now.uuid, was.uuid):
         return identity(RECONFIGURED, "same instance-id on another machine uuid (restored or moved)")
     if now.content != was.content:
         return identity(RECONFIGURED, "same instance-id, but the seed's content has changed")
     return identity(SAME, "same instance-id, same content")
 
 
+def swapped(uuid: str) -> str:
+    """A uuid with the bytes of its first three groups in the other order, as SMBIOS before 2.6 and newer ones differ.
+
+    An empty text for what is no uuid.
+    """
+    groups = uuid.split("-")
+    if [len(group) for group in groups] != [8, 4, 4, 4, 12]:
+        return ""
+    turned = ["".join(reversed([group[at : at + 2] for at in range(0, len(group), 2)])) for group in groups[:3]]
+    return "-".join((*turned, *groups[3:]))
+
+
+def _same_uuid(one: str, other: str) -> bool:
+    return bool(one) and one in (other, swapped(other))
+
+
 def _another_machine(now: Instance, was: Instance) -> bool:
     """Whether this is a clone and not the machine that the record speaks of."""
     if not now.uuid or not was.uuid:
         return now.instance_id != was.instance_id
-    if now.uuid == was.uuid:
+    if _same_uuid(now.uuid, was.uuid):
         return False
     return now.instance_id != was.instance_id or now.from_image
 

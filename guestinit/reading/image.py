@@ -23,6 +23,7 @@ SUFFIXES = (".yaml", ".cfg")
 KEYS = (
     Key("default_user", "mapping", "The account of `users: [default]`, where the distribution has another one."),
     Key("datasources", "list of text", "Where a seed is looked for, in this order."),
+    Key("metadata", "mapping", "Which metadata service is asked."),
     Key("network", "mapping", "How the network is written."),
     Key("report", "mapping", "Where the result is told."),
     Key("commands", "mapping", "How commands and scripts are run."),
@@ -52,6 +53,14 @@ NETWORK_KEYS = (
     Key("fallback", "dhcp or none", "What happens where a seed says nothing about the network."),
 )
 
+METADATA_KEYS = (
+    Key(
+        "service",
+        "auto, none, openstack, ec2 or cloudstack",
+        "The service that is asked where nothing lies in the machine; auto: the one of the platform that DMI names.",
+    ),
+)
+
 REPORT_KEYS = (
     Key("agent_channel", "true or false", "Whether the result is told to the host over the QEMU agent channel."),
     Key("console", "true or false", "Whether the result is told on the console."),
@@ -73,6 +82,7 @@ _OPTIONS: tuple[tuple[str, tuple[Key, ...], dict[str, tuple[str, ...]]], ...] = 
             "fallback": ("dhcp", "none"),
         },
     ),
+    ("metadata", METADATA_KEYS, {"service": ("auto", "none", "openstack", "ec2", "cloudstack")}),
     ("report", REPORT_KEYS, {}),
     ("commands", COMMANDS_KEYS, {"on_failure": ("continue", "stop")}),
 )

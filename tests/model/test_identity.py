@@ -37,6 +37,17 @@ def settled(instance_id: str, uuid: str, content: str, offline: bool = False) ->
         # A constant id in a snippet, or an empty meta-data: all clones say the same.
         (Instance("a", U2, "c", from_image=True), settled("a", U1, "c"), NEW),
         (Instance("a", U1, "c", from_image=True), settled("a", U1, "c"), SAME),
+        # The firmware shows the same uuid with the bytes of its first groups in the other order.
+        (
+            Instance("a", "33221100-5544-7766-8899-aabbccddeeff", "c"),
+            settled("a", "00112233-4455-6677-8899-aabbccddeeff", "c"),
+            SAME,
+        ),
+        (
+            Instance("b", "33221100-5544-7766-8899-aabbccddeeff", "d"),
+            settled("a", "00112233-4455-6677-8899-aabbccddeeff", "c"),
+            RECONFIGURED,
+        ),
         # No uuid readable: the id alone decides.
         (Instance("a", "", "c"), settled("a", U1, "c"), SAME),
         (Instance("b", "", "c"), settled("a", U1, "c"), NEW),
