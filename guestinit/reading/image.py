@@ -206,12 +206,17 @@ def _options(fields: Fields, keys: tuple[Key, ...], words: dict[str, tuple[str, 
 def _datasources(fields: Fields) -> tuple[str, ...]:
     names = fields.texts("datasources") or ()
     for name in names:
-        if name.value.lower() not in DATASOURCES:
+        if _datasource(name.value) not in (*DATASOURCES, "none"):
             fields.problems.warning(
                 name.at, "datasources", "a datasource that this version does not have",
                 f"left out; known: {', '.join(DATASOURCES)}", len(name.value),
             )  # fmt: skip
-    return tuple(name.value.lower() for name in names if name.value.lower() in DATASOURCES)
+    return tuple(_datasource(name.value) for name in names if _datasource(name.value) in DATASOURCES)
+
+
+def _datasource(name: str) -> str:
+    """As it is called here; templates carry over `ConfigDrive`, and `None` at the end, from cloud-init."""
+    return name.lower().replace("configdrive", "config-drive")
 
 
 def _values(texts: tuple[Given[str], ...]) -> tuple[str, ...]:

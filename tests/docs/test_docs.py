@@ -216,8 +216,8 @@ def test_example_of_the_image_configuration_has_every_key() -> None:
     found = read_image(example)
     assert {name for name, _ in found.options} == {
         f"{section}.{key.name}"
-        for section, keys in (("network", image.NETWORK_KEYS), ("report", image.REPORT_KEYS),
-                              ("commands", image.COMMANDS_KEYS))
+        for section, keys in (("metadata", image.METADATA_KEYS), ("network", image.NETWORK_KEYS),
+                              ("report", image.REPORT_KEYS), ("commands", image.COMMANDS_KEYS))
         for key in keys
     }  # fmt: skip
     assert len(found.default_user) == len(image.DEFAULT_USER_KEYS)
