@@ -18,7 +18,7 @@ from guestinit.model.report import Preview, Report, counts
 from guestinit.model.secret import Secret
 from guestinit.model.seed import Seed
 from guestinit.planning import gather_facts, make_plan
-from guestinit.recognition import describe_instance, recognise_machine
+from guestinit.recognition import describe_instance, kept_seed, recognise_machine
 from guestinit.system import boot, engine, state
 from guestinit.system.system import System
 
@@ -107,7 +107,7 @@ def find_seed(order: Order, image: Image, system: System) -> Found:
     if order.seed:
         search = datasources.open_seed(order.seed, system)
         return Found(search.seed, search.reasons)
-    kept = system.state.pending_seed()
+    kept = kept_seed(system)
     if kept is not None and STAGES[0] not in order.stages:
         return Found(kept, ())
     settled, has_network = system.state.settled is not None, NETWORK in order.stages

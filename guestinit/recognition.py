@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from guestinit.config import Config
-from guestinit.model.identity import RECONFIGURED, Identity, Instance, recognise
+from guestinit.model.identity import RECONFIGURED, Identity, Instance, differ, recognise
 from guestinit.model.seed import Seed
 from guestinit.system import boot
 from guestinit.system.system import System
@@ -38,6 +38,17 @@ def id_from_image(seed: Seed, config: Config, uuid: str) -> bool:
         document.content if document else b"" for document in map(seed.document, ("user-data", "network-config"))
     ]
     return meta.instance_id.lower() not in (sha1(b"".join(contents), usedforsecurity=False).hexdigest(), uuid)
+
+
+def kept_seed(system: System) -> Seed | None:
+    """The documents of the run that has not finished, unless it was another machine's: a template sealed halfway."""
+    from guestinit.system import facts
+
+    unfinished = system.state.unfinished()
+    uuid = facts.machine_uuid(system)
+    if unfinished is not None and differ(uuid, unfinished.instance.uuid):
+        return None
+    return system.state.pending_seed()
 
 
 def recognise_machine(instance: Instance, again: tuple[str, ...], begins: bool, system: System) -> Identity:

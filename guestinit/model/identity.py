@@ -69,7 +69,7 @@ def recognise(
         return identity(NEW, f"instance-id {was.instance_id} is now {now.instance_id}" + _uuid_words(now, was))
     if now.instance_id != was.instance_id:
         return identity(RECONFIGURED, f"same machine, but instance-id {was.instance_id} is now {now.instance_id}")
-    if now.uuid and was.uuid and not _same_uuid(now.uuid, was.uuid):
+    if differ(now.uuid, was.uuid):
         return identity(RECONFIGURED, "same instance-id on another machine uuid (restored or moved)")
     if now.content != was.content:
         return identity(RECONFIGURED, "same instance-id, but the seed's content has changed")
@@ -88,15 +88,16 @@ def swapped(uuid: str) -> str:
     return "-".join((*turned, *groups[3:]))
 
 
-def _same_uuid(one: str, other: str) -> bool:
-    return bool(one) and one in (other, swapped(other))
+def differ(one: str, other: str) -> bool:
+    """Whether both uuids are known and those of two machines."""
+    return bool(one and other) and one not in (other, swapped(other))
 
 
 def _another_machine(now: Instance, was: Instance) -> bool:
     """Whether this is a clone and not the machine that the record speaks of."""
     if not now.uuid or not was.uuid:
         return now.instance_id != was.instance_id
-    if _same_uuid(now.uuid, was.uuid):
+    if not differ(now.uuid, was.uuid):
         return False
     return now.instance_id != was.instance_id or now.from_image
 

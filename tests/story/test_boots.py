@@ -688,3 +688,18 @@ def test_the_drive_goes_before_the_first_boot_is_through(machine: Machine, fast:
         assert booted.kind == RESUMED
         victim.insert()
         check(at, victim, undisturbed, early, booted)
+
+
+def test_a_template_that_was_sealed_halfway_gives_its_documents_to_no_clone(machine: Machine, fast: Path) -> None:
+    count, _ = moments(machine, fast, lambda victim: victim.insert())
+    template = machine.clone(fast / "template", UUID)
+    template.insert()
+    with pytest.raises(PowerCut):
+        template.boot(Power(count // 2))
+    clone = template.clone(fast / "clone", OTHER_UUID)
+    clone.drive = None
+    booted = clone.boot()
+    assert (booted.kind, booted.acted) == (NO_SEED, [])
+    clone.insert(USER_DATA.replace("web01", "web02"))
+    assert clone.boot().kind == NEW
+    assert clone.read("etc/hostname") == "web02\n"
