@@ -52,7 +52,20 @@ class Read(NamedTuple):
 
 
 def find(system: System, settled: bool, image: Image) -> Search:
-    """The seed that lies in this machine, or the service that has to be asked; `settled` machines wait for no drive."""
+    """The seed that lies in this machine, or the service that has to be asked, with a reason for each source.
+
+    `settled` machines wait for no drive.
+    """
+    search = _find(system, settled, image)
+    first = search.seed.datasource if search.seed is not None else search.service
+    spoken = {first, *(reason.partition(":")[0] for reason in search.reasons)}
+    silent = [name for name in image.datasources if name not in spoken]
+    if not first or not silent:
+        return search
+    return search._replace(reasons=(*search.reasons, f"{', '.join(silent)}: not asked: {first} comes first"))
+
+
+def _find(system: System, settled: bool, image: Image) -> Search:
     reasons: tuple[str, ...] = ()
     local = [name for name in image.datasources if name in DRIVES]
     for name in local:

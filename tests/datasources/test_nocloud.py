@@ -14,6 +14,7 @@ from hypothesis import strategies as st
 from guestinit import datasources
 from guestinit.datasources import drives as on_drives
 from guestinit.datasources import nocloud
+from guestinit.model.image import Image
 from guestinit.model.seed import Document
 from guestinit.system.media import Contents, Look, Media, Volume
 from guestinit.system.root import Root
@@ -307,3 +308,9 @@ def test_an_image_that_no_boot_would_find(machine: Machine) -> None:
     search = nocloud.open_seed("web1.iso", machine(NamedImage("data")))
     assert search.seed is not None
     assert search.reasons == ("nocloud: web1.iso is labelled 'data'; a boot looks for 'cidata' only",)
+
+
+def test_sources_that_come_later_are_named(machine: Machine) -> None:
+    image = Image(datasources=("nocloud", "second", "third"))
+    search = datasources.find(machine(Drives([SEED])), True, image)
+    assert search.reasons == ("second, third: not asked: nocloud comes first",)
