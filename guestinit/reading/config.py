@@ -14,6 +14,8 @@ from guestinit.reading import cloud_config, decode, formats, metadata
 if TYPE_CHECKING:
     from guestinit.model.network import Network
 
+# What network-config is, where the platform says it; otherwise the document itself does.
+_NETWORK_FORMATS = {"openstack": "openstack", "cloudstack": "openstack"}
 _STILL = "left out; what meta-data and network-config say is still done"
 
 
@@ -24,8 +26,8 @@ def read(
 
     `known_keys` are the top-level keys that some module reads, `machine` further variables for templates (their `v1`).
     """
-    meta = _with_network(metadata.read(seed, problems), seed, image, problems)
     texts: dict[str, str] = {}
+    meta = _with_network(metadata.read(seed, problems), seed, image, problems, texts)
     reader = _Reader(seed, meta, machine or {}, problems, texts)
     user, user_scripts = reader.source("user-data", known_keys)
     vendor, vendor_scripts = reader.source("vendor-data", known_keys)
@@ -46,11 +48,15 @@ def read_network(document: Document, problems: Problems, input_format: str = "")
     return network_config.read_text(text, document.label, problems, input_format)
 
 
-def _with_network(meta: MetaData, seed: Seed, image: Image, problems: Problems) -> MetaData:
-    document = seed.document("network-config") or meta.network_document
-    if document is None or image.option("network.config") == "disabled":
+def _with_network(meta: MetaData, seed: Seed, image: Image, problems: Problems, texts: dict[str, str]) -> MetaData:
+    """A network-config goes before what meta-data itself holds or points at, unless it says nothing."""
+    if image.option("network.config") == "disabled":
         return meta
-    network = read_network(document, problems)
+    document = seed.document("network-config")
+    network = read_network(document, problems, _NETWORK_FORMATS.get(seed.format, "")) if document else None
+    if network is None and meta.network_document is not None:
+        texts[meta.network_document.label] = meta.network_document.content.decode("utf-8", "replace")
+        network = read_network(meta.network_document, problems)
     if network is not None and image.option("network.rename_v1") == "true":
         from guestinit.reading import network_config
 

@@ -104,7 +104,7 @@ def _version(value: Value, problems: Problems, input_format: str) -> str:
     given = value.get("version")
     if given is not None and given.text.strip() in ("1", "2"):
         version = given.text.strip()
-        if input_format and input_format != f"v{version}":
+        if input_format in ("v1", "v2") and input_format != f"v{version}":
             problems.warning(given.at, "version", f"{input_format} was asked for", "the document's own is taken")
         return version
     if given is not None:

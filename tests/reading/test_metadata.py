@@ -193,7 +193,11 @@ def test_unreadable(meta: bytes | str, said: str) -> None:
     assert str(raised.value.problem).startswith(said)
 
 
-def test_ifupdown_text_is_refused_by_name() -> None:
-    found, said = read("instance-id: x\nnetwork-interfaces: |\n  auto lo\n")
-    assert found.instance_id == "x"
-    assert said == ["warning cidata:meta-data:2:1: network-interfaces: not supported by this version"]
+@pytest.mark.parametrize("name", ["network-interfaces", "network_interfaces"])
+def test_ifupdown_text_is_a_document_of_its_own(name: str) -> None:
+    found, said = read(f"instance-id: x\n{name}: |\n  auto eth0\n  iface eth0 inet dhcp\n")
+    document = found.network_document
+    assert document is not None
+    assert (said, document.label) == ([], "cidata:meta-data[network-interfaces]")
+    assert document.content == b"auto eth0\niface eth0 inet dhcp\n"
+    assert read("network-interfaces: '  '")[0].network_document is None
