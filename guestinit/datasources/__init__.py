@@ -5,6 +5,8 @@ has
 
     LABELS                                  the labels of its volumes, lower case
     from_volume(volume, media) -> Read      what is on one of them
+    BAKED                                   directories of the image that may hold the same
+    compared(seed) -> names                 what a later boot reads of a volume to see whether it still says the same
     announced_by(system) -> str             what says that a drive is to come; an empty text if nothing does
     find_baked(system) -> Search            a seed directory that whoever built the image left in it
     open_seed(path, system) -> Search       the same tree in a directory, an image file or a drive that somebody named
@@ -21,6 +23,7 @@ each thing that it looked at why it is not the seed.
 
 from __future__ import annotations
 
+import os
 from collections.abc import Sequence
 from typing import TYPE_CHECKING, NamedTuple, Optional
 
@@ -29,10 +32,11 @@ from guestinit.model.seed import Seed
 
 if TYPE_CHECKING:
     from guestinit.model.image import Image
+    from guestinit.system.media import Contents
     from guestinit.system.system import System
 
 # In the order in which they are asked.
-DRIVES: tuple[str, ...] = ("nocloud",)
+DRIVES: tuple[str, ...] = ("nocloud", "config-drive")
 SERVICES: tuple[str, ...] = ()
 
 
@@ -99,7 +103,19 @@ def open_seed(path: str, system: System, names: Sequence[str] = DRIVES) -> Searc
     reasons: tuple[str, ...] = ()
     for name in names:
         search: Search = rooms.one("datasources", name).open_seed(path, system)
-        reasons += search.reasons
+        # A place that cannot be read is not there for every source in the same words.
+        told = {reason.partition(": ")[2] for reason in reasons}
+        reasons += tuple(reason for reason in search.reasons if reason.partition(": ")[2] not in told)
         if search.seed is not None:
             return Search(search.seed, reasons)
     return Search(None, reasons)
+
+
+def label_of(path: str, entry: str, name: str) -> str:
+    """How a document is called in messages: the file that an editor would open, where there is one."""
+    return os.path.normpath(f"{path}/{entry}") if os.path.isdir(path) else f"{os.path.normpath(path)}:{name}"
+
+
+def where_of(path: str, contents: Contents) -> str:
+    """Where a seed that was named lies, with the label of its volume."""
+    return f"{path} ({contents.labels[0]})" if contents.labels else path

@@ -18,8 +18,6 @@ if TYPE_CHECKING:
     from guestinit.system.media import Look, Media, Volume
     from guestinit.system.system import System
 
-
-if TYPE_CHECKING:
     Tried = dict[tuple[str, Volume], str]  # source and volume: why that is no seed
 
 
@@ -89,7 +87,7 @@ def _skipped(tried: Tried) -> tuple[str, ...]:
 
 def _missing(look: Look, names: Sequence[str], tried: Tried, waited: float) -> tuple[str, ...]:
     """A line for each source that has no volume at all, with what was seen."""
-    seen = ", ".join(f"{volume.name} '{volume.label}'" for volume in look.volumes) or "no iso9660 or vfat volume"
+    seen = ", ".join(_describe(volume) for volume in look.volumes) or "no iso9660 or vfat volume"
     after = f" after waiting {waited:.1f} s for udev" if waited >= 0.05 else ""
     skipped = {name for name, _ in tried}
     return tuple(
@@ -97,6 +95,11 @@ def _missing(look: Look, names: Sequence[str], tried: Tried, waited: float) -> t
         for name in names
         if name not in skipped
     )
+
+
+def _describe(volume: Volume) -> str:
+    known = " (OpenNebula's, which is not supported)" if volume.has_label("CONTEXT") else ""
+    return f"{volume.name} '{volume.label}'{known}"
 
 
 def _explain(look: Look, media: Media, names: Sequence[str], tried: Tried, waited: float) -> tuple[str, ...]:

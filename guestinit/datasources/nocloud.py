@@ -10,11 +10,11 @@ from __future__ import annotations
 import os
 from typing import TYPE_CHECKING
 
-from guestinit.datasources import Read, Search
+from guestinit.datasources import Read, Search, label_of, where_of
 from guestinit.model.seed import Document, Seed
 
 if TYPE_CHECKING:
-    from guestinit.system.media import Contents, Media, Volume
+    from guestinit.system.media import Media, Volume
     from guestinit.system.system import System
 
 NAME = "nocloud"
@@ -32,6 +32,11 @@ def from_volume(volume: Volume, media: Media) -> Read:
     documents = tuple(Document(name, f"cidata:{name}", content) for name, (_, content) in contents.files.items())
     where, reason = f"{volume.device} ({label}, {volume.file_system})", f"volume {volume.device} is labelled {label}"
     return Read(Seed(NAME, where, reason, documents))
+
+
+def compared(seed: Seed) -> tuple[str, ...]:
+    """What a later boot has to read to see whether a drive still says the same: also what was not there."""
+    return DOCUMENTS
 
 
 def find_baked(system: System) -> Search:
@@ -75,25 +80,14 @@ def open_seed(path: str, system: System) -> Search:
     if not contents.files:
         return Search(None, (f"{NAME}: {contents.reason or _describe_wrong(path)}",))
     documents = tuple(
-        Document(name, _label(path, entry, name), content) for name, (entry, content) in contents.files.items()
+        Document(name, label_of(path, entry, name), content) for name, (entry, content) in contents.files.items()
     )
-    seed = Seed(NAME, _where(path, contents), f"named with --seed {path}", documents)
+    seed = Seed(NAME, where_of(path, contents), f"named with --seed {path}", documents)
     if contents.labels and not any(label.strip().lower() in LABELS for label in contents.labels):
         return Search(
             seed, (f"{NAME}: {path} is labelled '{contents.labels[0]}'; a boot looks for '{LABELS[0]}' only",)
         )
     return Search(seed)
-
-
-def _label(path: str, entry: str, name: str) -> str:
-    """How a document is called in messages: the file that an editor would open, where there is one."""
-    return os.path.normpath(f"{path}/{entry}") if os.path.isdir(path) else f"{os.path.normpath(path)}:{name}"
-
-
-def _where(path: str, contents: Contents) -> str:
-    if contents.labels:
-        return f"{path} ({contents.labels[0]})"
-    return path
 
 
 def _describe_wrong(path: str) -> str:
@@ -102,10 +96,6 @@ def _describe_wrong(path: str) -> str:
     if not os.path.isdir(path):
         return wrong
     entries = sorted(os.listdir(path))
-    if not entries:
-        return f"{path}: is an empty directory"
-    if "openstack" in entries or "ec2" in entries:
-        return f"{wrong}; it looks like a config drive, which is not read yet"
     for entry in entries:
         if os.path.isfile(f"{path}/{entry}/user-data"):
             return f"{wrong}; did you mean {os.path.normpath(f'{path}/{entry}')}?"

@@ -9,21 +9,21 @@ from __future__ import annotations
 
 import os
 import select
-import stat
 import time
+
+from guestinit.system import tree
 
 TYPE_CHECKING = False  # as typing has it, whose import alone costs half of a bare interpreter's start
 if TYPE_CHECKING:
     from collections.abc import Iterable, Sequence
+
+    from guestinit.system.tree import Files, Names
 
 # A file system on a drive: node, type, labels (of the file system first, then of a vfat boot sector), bytes.
 Volume = tuple[str, str, tuple[str, ...], int]
 
 FILE_SYSTEMS = ("iso9660", "vfat")
 MOUNT_POINTS = "/run/guestinit"
-# All files of a seed together. The largest that a platform writes is Proxmox VE's 3 MiB (platforms.md 1.1).
-SIZE_LIMIT = 16 << 20
-TOO_LARGE = "larger than all files of a seed may be together (16 MiB)"
 ALL_LIMIT = 5.0  # seconds for one look at all drives
 ONE_LIMIT = 2.0  # seconds for one drive, once all of them together took too long
 MOUNT_LIMIT = 15.0  # a kernel gives a drive's medium some retries of its own
@@ -156,16 +156,15 @@ def complaint(node: str) -> str:
 # what is on one
 
 
-def read(device: str, file_system: str, names: Sequence[str]) -> dict[str, bytes]:
+def read(device: str, file_system: str, names: Names) -> dict[str, bytes]:
     """The files of these names on a volume; an empty dict if it has none of them or cannot be read."""
     return {name: content for name, (_, content) in read_volume(device, file_system, names)[0].items()}
 
 
-def read_volume(device: str, file_system: str, names: Sequence[str]) -> tuple[dict[str, tuple[str, bytes]], str]:
+def read_volume(device: str, file_system: str, names: Names) -> tuple[Files, str]:
     """Mount a volume read-only, read these files, unmount it at once: CloudStack's host waits to detach its drive.
 
-    Returns each file's name on the volume and its content, and the reason if the volume cannot be read. It is all or
-    nothing: half of a seed is none.
+    Returns each file's path on the volume and its content, and the reason if the volume cannot be read.
     """
     point = f"{MOUNT_POINTS}/mnt-{os.getpid()}"
     try:
@@ -193,74 +192,9 @@ def read_volume(device: str, file_system: str, names: Sequence[str]) -> tuple[di
             os.rmdir(point)
 
 
-def read_directory(
-    path: str, names: Sequence[str], follow_links: bool = False
-) -> tuple[dict[str, tuple[str, bytes]], str]:
-    """The files of these names in a directory, as `read_volume` returns them.
-
-    On a volume links are not followed: they could lead out of it, into the files of this machine.
-    """
-    found = {}
-    left = SIZE_LIMIT
-    try:
-        entries = os.listdir(path)
-    except OSError as error:
-        return {}, error.strerror or str(error)
-    for name in names:
-        entry = choose_entry(name, entries)
-        if not entry:
-            continue
-        content, reason = _read_file(f"{path}/{entry}", left, follow_links)
-        if reason:
-            return {}, f"{entry}: {reason}"
-        left -= len(content)
-        found[name] = (entry, content)
-    return found, ""
-
-
-def choose_entry(name: str, entries: Iterable[str]) -> str:
-    """The entry of a listing that is this file: the exact name, else another case, else as plain ISO 9660 mangles it.
-
-    An image made without Rock Ridge and Joliet shows `user-data` as `user_data` (level 3) or `user_dat` (level 1), with
-    a version number if the kernel does not strip it (platforms.md 1.1).
-    """
-    entries = sorted(entries)
-    if name in entries:
-        return name
-    folded: dict[str, str] = {}
-    for entry in entries:
-        folded.setdefault(entry.lower().partition(";")[0].rstrip("."), entry)
-    stem, dot, extension = name.lower().replace("-", "_").partition(".")
-    for spelling in (name.lower(), stem + dot + extension, stem[:8] + dot + extension[:3]):
-        if spelling in folded:
-            return folded[spelling]
-    return ""
-
-
-def _read_file(path: str, limit: int, follow_links: bool) -> tuple[bytes, str]:
-    """A regular file's content, or why not."""
-    flags = os.O_RDONLY | os.O_CLOEXEC | os.O_NONBLOCK  # a pipe must not make us wait for its writer
-    try:
-        descriptor = os.open(path, flags if follow_links else flags | os.O_NOFOLLOW)
-    except OSError as error:
-        if not follow_links and os.path.islink(path):
-            return b"", "a symbolic link, which is not followed here"
-        return b"", error.strerror or str(error)
-    try:
-        status = os.fstat(descriptor)
-        if not stat.S_ISREG(status.st_mode):
-            return b"", "not a regular file"
-        content = b""
-        while len(content) <= limit:
-            piece = os.read(descriptor, limit + 1 - len(content))
-            if not piece:
-                return content, ""
-            content += piece
-        return b"", TOO_LARGE
-    except OSError as error:
-        return b"", error.strerror or str(error)
-    finally:
-        os.close(descriptor)
+def read_directory(path: str, names: Names, follow_links: bool = False) -> tuple[Files, str]:
+    """The files of these names in a directory, as `read_volume` returns them."""
+    return tree.read(tree.Directory(path, follow_links), names)
 
 
 def _mounted_at(device: str) -> str:

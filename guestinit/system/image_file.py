@@ -2,10 +2,16 @@
 
 from __future__ import annotations
 
+import errno
+import os
 from collections.abc import Sequence
+from typing import TYPE_CHECKING
 
-from guestinit.system import drive
+from guestinit.system import drive, tree
 from guestinit.system.media import Contents
+
+if TYPE_CHECKING:
+    from guestinit.system.tree import Names
 
 KNOWN_BY = (
     # What else people point at by mistake: offset, magic, what to do.
@@ -15,8 +21,8 @@ KNOWN_BY = (
 )
 
 
-def read(path: str, names: Sequence[str]) -> Contents:
-    """The files of these names in the root directory of an image; the reason names the path."""
+def read(path: str, names: Names) -> Contents:
+    """The files of these names in an image; the reason names the path."""
     try:
         with open(path, "rb") as file:
             head = file.read(32774)
@@ -45,42 +51,60 @@ def _vfat_size(head: bytes) -> int:
     return sectors * int.from_bytes(head[11:13], "little")
 
 
-def _read_vfat(path: str, names: Sequence[str]) -> Contents:
-    import os
-    import subprocess
+def _read_vfat(path: str, names: Names) -> Contents:
+    import shutil
 
     labels = drive.probe(path)[1]
-    # mtools complains of images whose size is no whole number of tracks, which all tools but itself make.
-    environment = {**os.environ, "MTOOLS_SKIP_CHECK": "1", "LC_ALL": "C.UTF-8"}
-    try:
-        argv: tuple[str, ...] = ("mdir", "-b", "-i", path, "::/")
-        listing = subprocess.run(
-            argv, env=environment, stdin=subprocess.DEVNULL, capture_output=True, timeout=30, check=False
-        )
-        if listing.returncode:
-            return Contents({}, f"{path}: mdir: {listing.stderr.decode('utf-8', 'replace').strip()}", labels)
-        entries = [line[len("::/") :] for line in listing.stdout.decode("utf-8", "replace").splitlines()]
-        files: dict[str, tuple[str, bytes]] = {}
-        left = drive.SIZE_LIMIT
-        for name in names:
-            entry = drive.choose_entry(name, entries)
-            if not entry:
-                continue
-            argv = ("mtype", "-i", path, f"::/{entry}")
-            with subprocess.Popen(
-                argv, env=environment, stdin=subprocess.DEVNULL, stdout=subprocess.PIPE, stderr=subprocess.DEVNULL
-            ) as process:
-                assert process.stdout is not None
-                content = process.stdout.read(left + 1)
-                process.stdout.close()
-            if len(content) > left:
-                return Contents({}, f"{path}: {entry}: {drive.TOO_LARGE}", labels)
-            if process.returncode:
-                return Contents({}, f"{path}: {entry}: mtype cannot read it", labels)
-            files[name] = (entry, content)
-            left -= len(content)
-    except FileNotFoundError:
+    if shutil.which("mdir") is None:
         return Contents({}, f"{path}: a vfat image, which is read with mtools, which is not installed", labels)
-    except subprocess.TimeoutExpired:
-        return Contents({}, f"{path}: mdir does not end", labels)
-    return Contents(files, "", labels)
+    files, reason = tree.read(_Vfat(path), names)
+    return Contents(files, f"{path}: {reason}" if reason else "", labels)
+
+
+class _Vfat:
+    """The tree of a vfat image (tree.Tree), by mdir(1) and mtype(1)."""
+
+    def __init__(self, path: str) -> None:
+        self._path = path
+        self._directories: set[str] = set()
+        # mtools complains of images whose size is no whole number of tracks, which all tools but itself make.
+        self._environment = {**os.environ, "MTOOLS_SKIP_CHECK": "1", "LC_ALL": "C.UTF-8"}
+
+    def entries(self, place: str) -> Sequence[str]:
+        """As `Tree` says."""
+        import subprocess
+
+        if place and place not in self._directories:
+            raise NotADirectoryError(errno.ENOTDIR, os.strerror(errno.ENOTDIR), place)
+        argv = ("mdir", "-b", "-i", self._path, f"::/{place}")
+        try:
+            listing = subprocess.run(
+                argv, env=self._environment, stdin=subprocess.DEVNULL, capture_output=True, timeout=30, check=False
+            )
+        except subprocess.TimeoutExpired:
+            raise OSError(errno.ETIMEDOUT, "mdir does not end", place) from None
+        if listing.returncode:
+            raise OSError(errno.EIO, f"mdir: {listing.stderr.decode('utf-8', 'replace').strip()}", place)
+        # "::/openstack/latest/", with a slash behind directories
+        paths = [line[len("::/") :] for line in listing.stdout.decode("utf-8", "replace").splitlines()]
+        self._directories.update(path for path in paths if path.endswith("/"))
+        return [path[len(place) :].rstrip("/") for path in paths]
+
+    def is_file(self, place: str) -> bool:
+        """As `Tree` says."""
+        return f"{place}/" not in self._directories
+
+    def read(self, place: str, limit: int) -> tuple[bytes, str]:
+        """As `Tree` says."""
+        import subprocess
+
+        argv = ("mtype", "-i", self._path, f"::/{place}")
+        with subprocess.Popen(
+            argv, env=self._environment, stdin=subprocess.DEVNULL, stdout=subprocess.PIPE, stderr=subprocess.DEVNULL
+        ) as process:
+            assert process.stdout is not None
+            content = process.stdout.read(limit + 1)
+            process.stdout.close()
+        if len(content) > limit:
+            return b"", tree.TOO_LARGE
+        return (b"", "mtype cannot read it") if process.returncode else (content, "")

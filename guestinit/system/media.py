@@ -2,10 +2,14 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Sequence
-from typing import NamedTuple
+from collections.abc import Iterator
+from typing import TYPE_CHECKING, NamedTuple
 
 from guestinit.system import drive
+
+if TYPE_CHECKING:
+    from guestinit.system.root import Root
+    from guestinit.system.tree import Names
 
 
 class Volume(NamedTuple):
@@ -41,7 +45,7 @@ class Look(NamedTuple):
 class Contents(NamedTuple):
     """What was read from one place."""
 
-    files: dict[str, tuple[str, bytes]]  # name asked for -> its name there, its content
+    files: dict[str, tuple[str, bytes]]  # name asked for (tree.py) -> its path there, its content
     reason: str = ""  # why nothing could be read
     labels: tuple[str, ...] = ()  # of the volume or the image, where one was asked for by path
 
@@ -68,11 +72,17 @@ class Media:
 
         yield from udev.arrivals(announced)
 
-    def read(self, volume: Volume, names: Sequence[str]) -> Contents:
+    def read(self, volume: Volume, names: Names) -> Contents:
         """The files of these names, from a mount that is gone again when this returns."""
         return Contents(*drive.read_volume(volume.device, volume.file_system, names))
 
-    def read_path(self, path: str, names: Sequence[str]) -> Contents:
+    def read_baked(self, directory: str, root: Root, names: Names) -> Contents:
+        """The files of these names in a directory of the machine's root."""
+        from guestinit.system import baked, tree  # delayed: few images have such a directory
+
+        return Contents(*tree.read(baked.Inside(root, directory), names))
+
+    def read_path(self, path: str, names: Names) -> Contents:
         """The files of these names in a directory, an image file or a drive that somebody named."""
         import os
         import stat
@@ -83,6 +93,8 @@ class Media:
             return Contents({}, f"{path}: {error.strerror}")
         if stat.S_ISDIR(mode):
             files, reason = drive.read_directory(path, names, follow_links=True)
+            if not files and not reason and not os.listdir(path):
+                reason = "is an empty directory"
             return Contents(files, f"{path}: {reason}" if reason else "")
         if stat.S_ISBLK(mode):
             return self._read_node(path, names)
@@ -92,7 +104,7 @@ class Media:
             return image_file.read(path, names)
         return Contents({}, f"{path}: neither a directory nor an image file nor a drive")
 
-    def _read_node(self, path: str, names: Sequence[str]) -> Contents:
+    def _read_node(self, path: str, names: Names) -> Contents:
         file_system, labels = drive.probe(path)
         if file_system not in drive.FILE_SYSTEMS:
             complaint = drive.complaint(path)

@@ -275,7 +275,7 @@ def test_wrong_places_say_what_is_wrong(machine: Machine, here: Path) -> None:
     assert refused(machine, "gone") == "gone: No such file or directory"
     assert refused(machine, "empty") == "empty: is an empty directory"
     assert refused(machine, "parent") == f"parent: {none}; did you mean parent/nocloud?"
-    assert refused(machine, "drive") == f"drive: {none}; it looks like a config drive, which is not read yet"
+    assert refused(machine, "drive") == f"drive: {none}; it holds openstack"
     assert refused(machine, "suffix") == f"suffix: {none}; rename user-data.yaml to user-data"
     assert refused(machine, "many") == f"many: {none}; it holds a, b, c, d, ..."
 

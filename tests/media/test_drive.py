@@ -13,7 +13,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from guestinit.system import drive
+from guestinit.system import drive, tree
 from tests.media.images import FILES, MakeIso, need, run
 
 NAMES = tuple(FILES)
@@ -139,17 +139,17 @@ def test_when_all_drives_together_take_too_long_each_is_asked_alone(machine: Mac
     ],
 )
 def test_a_name_is_tolerated_only_when_the_exact_one_is_missing(entries: list[str], chosen: str) -> None:
-    assert drive.choose_entry("user-data", entries) == chosen
+    assert tree.choose_entry("user-data", entries) == chosen
 
 
 def test_names_with_an_extension() -> None:
-    assert drive.choose_entry("meta_data.json", ["META_DAT.JSO;1"]) == "META_DAT.JSO;1"
-    assert drive.choose_entry("network-config", ["NETWORK_.;1"]) == "NETWORK_.;1"
+    assert tree.choose_entry("meta_data.json", ["META_DAT.JSO;1"]) == "META_DAT.JSO;1"
+    assert tree.choose_entry("network-config", ["NETWORK_.;1"]) == "NETWORK_.;1"
 
 
 @given(st.lists(st.text(max_size=12)), st.sampled_from(NAMES))
 def test_what_is_chosen_is_an_entry(entries: list[str], name: str) -> None:
-    assert drive.choose_entry(name, entries) in {"", *entries}
+    assert tree.choose_entry(name, entries) in {"", *entries}
 
 
 # mounting
@@ -232,4 +232,5 @@ def test_the_imports_of_an_unchanged_boot() -> None:
         "import guestinit.system.drive; print(*sorted(set(sys.modules) - before))"
     )
     shown = subprocess.run([sys.executable, "-I", "-S", "-c", code], capture_output=True, text=True, check=True).stdout
-    assert set(shown.split()) <= {"guestinit", "guestinit.system", "guestinit.system.drive", "select", "time"}
+    ours = {"guestinit", "guestinit.system", "guestinit.system.drive", "guestinit.system.tree"}
+    assert set(shown.split()) <= {*ours, "select", "time"}

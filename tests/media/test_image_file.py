@@ -11,7 +11,7 @@ import pytest
 from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
-from guestinit.system import drive, image_file, iso
+from guestinit.system import image_file, iso, tree
 from guestinit.system.media import Contents, Media
 from tests.media.images import FILES, MakeIso, run
 
@@ -73,9 +73,9 @@ def test_a_truncated_image_is_refused_whole(make_iso: MakeIso, seed_directory: P
 
 def test_files_that_are_too_large_together(make_iso: MakeIso, seed_directory: Path) -> None:
     with (seed_directory / "vendor-data").open("wb") as file:
-        file.truncate(drive.SIZE_LIMIT)
+        file.truncate(tree.SIZE_LIMIT)
     answer = image_file.read(str(make_iso("-R")), NAMES)
-    assert (answer.files, answer.reason.partition(": ")[2]) == ({}, f"vendor-data: {drive.TOO_LARGE}")
+    assert (answer.files, answer.reason.partition(": ")[2]) == ({}, f"vendor-data: {tree.TOO_LARGE}")
 
 
 @settings(max_examples=60, deadline=None, suppress_health_check=[HealthCheck.function_scoped_fixture])

@@ -7,7 +7,7 @@ import os
 import pytest
 
 from guestinit.model.facts import DefaultUser
-from guestinit.model.image import Image
+from guestinit.model.image import DATASOURCES, Image
 from guestinit.model.problem import Problems
 from guestinit.model.seed import Document
 from guestinit.model.value import data
@@ -25,7 +25,7 @@ def test_nothing() -> None:
     found, said = read()
     assert (
         found.default_user, found.options, found.datasources, data(found.defaults), said,
-    ) == ((), (), ("nocloud",), {}, [])  # fmt: skip
+    ) == ((), (), DATASOURCES, {}, [])  # fmt: skip
 
 
 FULL = """
