@@ -22,10 +22,14 @@ class Config(NamedTuple):
 
 
 def read_image(system: System, problems: Problems) -> Image:
-    """What whoever built the image configured: /etc/guestinit."""
+    """What whoever built the image configured: /etc/guestinit. Who starts the machine may keep us off its network."""
     from guestinit.reading import image
+    from guestinit.system import facts
 
-    return image.load(system.root, problems)
+    found = image.load(system.root, problems)
+    if "network-config=disabled" in facts.command_line(system).split():  # cloud-init's word (platforms.md 1.5)
+        return found._replace(options=(*found.options, ("network.config", "disabled")))
+    return found
 
 
 def read_config(seed: Seed, image: Image, problems: Problems) -> Config:

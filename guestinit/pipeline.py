@@ -71,6 +71,8 @@ def run(order: Order, system: System, say: Say) -> Union[Preview, Ended]:
     if found.seed is None:
         return nothing_found(order, system, found)
     config = read_config(found.seed, image, problems)
+    if config.inputs.meta.dsmode == "disabled":
+        return nothing_found(order, system, Found(None, (*found.reasons, switched_off(found.seed, config))))
     instance = describe_instance(found.seed, config, system)
     identity = recognise_machine(instance, order.again, STAGES[0] in order.stages, system)
     if medium_was_changed(order, identity, system):
@@ -112,6 +114,8 @@ def find_seed(order: Order, image: Image, system: System) -> Found:
         return Found(kept, ())
     settled, has_network = system.state.settled is not None, NETWORK in order.stages
     search = datasources.find(system, settled, image)
+    if settled and not has_network:  # an ordinary boot; who asks for a run by hand is told what there is
+        search = datasources.without_news(search, system)
     if search.seed is None and search.service and has_network:
         search = datasources.fetch(search, system, settled)
     if search.seed is None and kept is not None and (has_network or not search.service):
@@ -124,7 +128,7 @@ def nothing_found(order: Order, system: System, found: Found) -> Union[Preview, 
     """No seed: nothing is done, and that is fine; the next boot asks again. A metadata service may still have one."""
     was = system.state.settled
     if found.service and NETWORK not in order.stages:
-        identity = Identity("unknown", f"the {found.service} metadata service has to be asked")
+        identity = Identity("unknown", f"{server(found.service)} has to be asked")
         return Ended(Report("", "", found.reasons, identity, order.stages[-1], (), (), {}, left=(NETWORK,)))
     identity = Identity(
         "no seed",
@@ -136,8 +140,18 @@ def nothing_found(order: Order, system: System, found: Found) -> Union[Preview, 
     if order.dry_run:
         return Preview("", "", found.reasons, identity, 0, (), (), {})
     # A machine that nobody has set up, on a platform that should have done it: that is no "nothing to do".
-    silent = f"the {found.service} metadata service gave no answer" if found.service and was is None else ""
+    silent = f"{server(found.service)} gave no seed" if found.service and was is None else ""
     return Ended(Report("", "", found.reasons, identity, order.stages[-1], (), (), {}, refused=silent))
+
+
+def switched_off(seed: Seed, config: Config) -> str:
+    """Why a seed that was found is not used."""
+    return f"{seed.datasource}: {seed.where} is not used: {config.inputs.meta.at.file} says dsmode: disabled"
+
+
+def server(service: str) -> str:
+    """How a datasource that has to be asked is called."""
+    return "the server that NoCloud's seedfrom names" if service == "nocloud" else f"the {service} metadata service"
 
 
 # apply
@@ -179,7 +193,8 @@ def remember(course: Course, report: Report, system: System) -> None:
     identity = course.identity
     settled = Settled(course.instance, identity.of or identity.kind, offline=not system.live)
     if identity.kind == SAME and system.state.settled is not None:
-        settled = system.state.settled
+        was = system.state.settled
+        settled = was._replace(instance=was.instance._replace(line=course.instance.line))
     elif system.live:
         os.sync()  # useradd, package managers and commands do not bring what they wrote to the disk themselves
     system.state.settle(settled, what_an_unchanged_boot_compares(course, report, system))

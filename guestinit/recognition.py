@@ -11,12 +11,13 @@ from guestinit.system.system import System
 
 def describe_instance(seed: Seed, config: Config, system: System) -> Instance:
     """What this boot is recognised by."""
-    from guestinit.system import facts
+    from guestinit.system import facts, seed_line
 
     # Offline the host's own uuid says nothing about the image.
     uuid = facts.machine_uuid(system) if system.live else ""
     meta = config.inputs.meta
-    return Instance(meta.instance_id, uuid, system.state.content_digest(seed), id_from_image(seed, config, uuid))
+    line = system.state.digest(seed_line.words(system.root.path)) if system.live else ""
+    return Instance(meta.instance_id, uuid, system.state.content_digest(seed), id_from_image(seed, config, uuid), line)
 
 
 def id_from_image(seed: Seed, config: Config, uuid: str) -> bool:

@@ -38,6 +38,8 @@ if TYPE_CHECKING:
 # In the order in which they are asked.
 DRIVES: tuple[str, ...] = ("nocloud", "config-drive")
 SERVICES: tuple[str, ...] = ()
+# To this one the machine's serial number and the kernel's command line can speak (model/line_configuration.py).
+LINED = "nocloud"
 
 
 class Search(NamedTuple):
@@ -72,15 +74,25 @@ def find(system: System, settled: bool, image: Image) -> Search:
 def _find(system: System, settled: bool, image: Image) -> Search:
     reasons: tuple[str, ...] = ()
     local = [name for name in image.datasources if name in DRIVES]
+    if LINED in local:
+        search: Search = rooms.one("datasources", LINED).find_named(system)
+        reasons += search.reasons
+        if search.seed is not None or search.service:
+            return Search(_completed(search.seed, system), reasons, search.service)
     for name in local:
-        search: Search = rooms.one("datasources", name).find_baked(system)
+        search = rooms.one("datasources", name).find_baked(system)
         reasons += search.reasons
         if search.seed is not None:
-            return Search(search.seed, reasons)
+            return Search(_completed(search.seed, system), reasons)
     if local:
         from guestinit.datasources import drives
 
         search = drives.find(system, settled, local)
+        reasons += search.reasons
+        if search.seed is not None:
+            return Search(_completed(search.seed, system), reasons)
+    if LINED in local:
+        search = rooms.one("datasources", LINED).find_stated(system)
         reasons += search.reasons
         if search.seed is not None:
             return Search(search.seed, reasons)
@@ -95,7 +107,27 @@ def fetch(search: Search, system: System, settled: bool) -> Search:
     from guestinit.datasources import services
 
     fetched = services.fetch(search.service, system, settled)
-    return fetched._replace(reasons=search.reasons + fetched.reasons)
+    return fetched._replace(seed=_completed(fetched.seed, system), reasons=search.reasons + fetched.reasons)
+
+
+def without_news(search: Search, system: System) -> Search:
+    """The same search, without the service where a settled machine has heard from it all that there is.
+
+    Then no boot waits for it: only another machine (a clone), or another word of who operates it, is a reason to ask.
+    """
+    from guestinit.datasources import services
+
+    if not search.service or services.has_news(search.service, system):
+        return search
+    return Search(None, (*search.reasons, f"{search.service}: not asked again, this machine is settled"))
+
+
+def _completed(seed: Seed | None, system: System) -> Seed | None:
+    """With what the serial number and the command line say about it."""
+    if seed is None or seed.datasource != LINED:
+        return seed
+    completed: Seed = rooms.one("datasources", LINED).with_line(seed, system)
+    return completed
 
 
 def open_seed(path: str, system: System, names: Sequence[str] = DRIVES) -> Search:

@@ -1,4 +1,4 @@
-"""NoCloud: up to four files in the root of a volume labelled `cidata` (platforms.md 10.1, 2.2).
+"""NoCloud: up to four files in the root of a volume labelled `cidata` (platforms.md 10.1, 2.2), or elsewhere.
 
 Proxmox VE, libvirt, KubeVirt, Packer, Terraform and people write it, as iso9660 or vfat, on any bus, as a whole disk
 or a partition. A valid one can be read and holds at least one of the four files: writers leave out or empty whatever
@@ -11,15 +11,18 @@ import os
 from typing import TYPE_CHECKING
 
 from guestinit.datasources import Read, Search, label_of, where_of
+from guestinit.model import line_configuration
 from guestinit.model.seed import Document, Seed
 
 if TYPE_CHECKING:
     from guestinit.system.media import Media, Volume
     from guestinit.system.system import System
+    from guestinit.system.uplink import Uplink
 
 NAME = "nocloud"
 LABELS = ("cidata",)
 DOCUMENTS = ("user-data", "meta-data", "network-config", "vendor-data")
+RENEWS = False  # a server that a settled machine has asked has nothing new for it
 BAKED = ("/var/lib/cloud/seed/nocloud", "/var/lib/cloud/seed/nocloud-net")
 
 
@@ -51,24 +54,90 @@ def find_baked(system: System) -> Search:
     return Search(None)
 
 
+# what the serial number and the command line say
+
+
 def announced_by(system: System) -> str:
     """What says that a drive is to come: `ds=nocloud` without a place to fetch from; an empty text if nothing does."""
-    places = (("the SMBIOS serial", "/sys/class/dmi/id/product_serial"), ("the kernel command line", "/proc/cmdline"))
-    for place, path in places:
-        try:
-            text = (system.root.read(path) or b"").decode("utf-8", "replace")
-        except OSError:
-            continue  # the serial is for root's eyes
-        if any(_announces(word) for word in text.split()):
-            return place
+    if _pointer(system)[1]:
+        return ""
+    for _, label, text in _said(system):
+        if any(word.partition(";")[0] == f"ds={NAME}" for word in line_configuration.words(text)):
+            return f"the {label}"
     return ""
 
 
-def _announces(word: str) -> bool:
-    # Users quote the value, and some quotes end up in it; GRUB cuts an unquoted `;` off or leaves a backslash (10.3).
-    kind, *pairs = word.replace("'", "").replace('"', "").replace("\\", "").split(";")
-    keys = {pair.partition("=")[0] for pair in pairs}
-    return kind == f"ds={NAME}" and not keys.intersection(("s", "seedfrom"))
+def find_named(system: System) -> Search:
+    """The seed that the serial number or the command line points at: a directory, or a server that has to be asked."""
+    label, address = _pointer(system)
+    if not address:
+        cut = [label for _, label, text in _said(system) if f"ds={NAME}-net" in line_configuration.words(text)]
+        hint = "GRUB ends a command at ';', so write 'ds=nocloud;s=http://...' in quotes"
+        return Search(None, tuple(f"{NAME}: the {label} says ds=nocloud-net and no address; {hint}" for label in cut))
+    from guestinit.datasources import seedfrom
+
+    try:
+        place = seedfrom.place(address, system)
+        if place.remote:
+            return Search(None, (f"{NAME}: the {label} names {place.shown()}",), NAME)
+        documents = seedfrom.read(place, system)
+    except seedfrom.Unusable as unusable:
+        return Search(None, (f"{NAME}: the {label} names a seed that cannot be read: {unusable}",))
+    return Search(Seed(NAME, place.shown(), f"the {label} names it", documents))
+
+
+def fetch(uplink: Uplink, system: System, deadline: float) -> Search:
+    """The seed of the server that `find_named` came to, over this uplink."""
+    from guestinit.datasources import seedfrom
+
+    label, address = _pointer(system)
+    try:
+        place = seedfrom.place(address, system)
+        if not seedfrom.is_reachable(place, uplink.family):
+            return Search(None, (f"{NAME}: {place.shown()}: not an IPv{uplink.family} address",))
+        documents = seedfrom.fetch(place, uplink.nic, deadline)
+    except seedfrom.Unusable as unusable:
+        return Search(None, (f"{NAME}: {unusable}",))
+    return Search(Seed(NAME, place.shown(), f"the {label} names it", documents))
+
+
+def find_stated(system: System) -> Search:
+    """A seed without any file: the instance-id that the serial number or the command line gives is enough."""
+    documents = _line_documents(system)
+    for document in reversed(documents):
+        if "instance-id" in line_configuration.pairs(document.content.decode()):
+            return Search(Seed(NAME, f"the {document.label}", f"the {document.label} gives an instance-id", documents))
+    reasons = (f"{NAME}: the {document.label} gives no instance-id, and there is no volume" for document in documents)
+    return Search(None, tuple(reasons))
+
+
+def with_line(seed: Seed, system: System) -> Seed:
+    """This source's seed with what the serial number and the command line say about meta-data."""
+    if seed.datasource != NAME:
+        return seed
+    names = {document.name for document in seed.documents}
+    more = tuple(document for document in _line_documents(system) if document.name not in names)
+    return seed._replace(documents=seed.documents + more)
+
+
+def _said(system: System) -> tuple[tuple[str, str, str], ...]:
+    if not system.live:
+        return ()  # another root's machine has said nothing
+    from guestinit.system import seed_line
+
+    return seed_line.read(system.root.path)
+
+
+def _pointer(system: System) -> tuple[str, str]:
+    """Who names a place to fetch from, and the place; empty texts if nobody does. The command line has the last word."""
+    key = line_configuration.SEEDFROM
+    found = [(label, line_configuration.pairs(text).get(key, "")) for _, label, text in _said(system)]
+    return next(((label, address) for label, address in reversed(found) if address), ("", ""))
+
+
+def _line_documents(system: System) -> tuple[Document, ...]:
+    texts = {name: (label, line_configuration.without_seedfrom(text)) for name, label, text in _said(system)}
+    return tuple(Document(name, label, text.encode()) for name, (label, text) in texts.items() if text)
 
 
 # a seed that somebody named

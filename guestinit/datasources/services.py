@@ -54,4 +54,16 @@ def fetch(service: str, system: System, settled: bool) -> Search:
     told = (*(f"{service}: {line}" for line in seen), *reasons)
     if search is not None:
         return Search(search.seed, told)
-    return Search(None, (*told, f"{service}: no answer within {limit:.0f} s"), service)
+    end = f"no answer within {limit:.0f} s" if time.monotonic() >= deadline else "no seed"
+    return Search(None, (*told, f"{service}: {end}"), service)
+
+
+def has_news(service: str, system: System) -> bool:
+    """Whether a service may say something that a settled machine has not heard yet."""
+    from guestinit.system import facts, seed_line
+
+    settled = system.state.settled
+    if settled is None or rooms.one("datasources", service).RENEWS:
+        return True
+    said = system.state.digest(seed_line.words(system.root.path))
+    return (settled.instance.uuid, settled.instance.line) != (facts.machine_uuid(system), said)

@@ -33,6 +33,7 @@ class Instance(NamedTuple):
     uuid: str  # of the machine (SMBIOS), lower case; "" where there is none or the run is offline
     content: str  # one keyed digest over all documents of the seed
     from_image: bool = False  # the id is the same for every clone: derived, or a constant in a snippet
+    line: str = ""  # a keyed digest of what the serial number and the command line say to NoCloud
 
 
 class Settled(NamedTuple):

@@ -1,11 +1,15 @@
-"""NoCloud's meta-data: which machine this is, by a mapping in YAML or JSON (platforms.md 10.1)."""
+"""NoCloud's meta-data: which machine this is, by a mapping in YAML or JSON (platforms.md 10.1).
+
+Single keys of it may be replaced in the machine's serial number and on the kernel's command line (1.5).
+"""
 
 from __future__ import annotations
 
-from guestinit.model.fields import Fields, Key
-from guestinit.model.problem import Problems
+from guestinit.model import line_configuration
+from guestinit.model.fields import Fields, Key, shorten
+from guestinit.model.problem import Position, Problems
 from guestinit.model.seed import MetaData, Seed
-from guestinit.model.value import data
+from guestinit.model.value import SCALAR, Value, data
 from guestinit.reading import metadata_values as values
 
 KEYS = (
@@ -19,10 +23,13 @@ KEYS = (
         aliases=("network_interfaces",)),
 )  # fmt: skip
 
+# Documents that replace single keys, the last one with the last word (datasources/nocloud.py).
+_LINES = ("serial", "command-line")
+
 
 def read(seed: Seed, problems: Problems) -> MetaData:
     """What meta-data says; an empty or absent document says nothing. Raises Unreadable if it is no mapping."""
-    value = values.mapping(seed, "'instance-id: web1'", problems)
+    value = _overridden(values.mapping(seed, "'instance-id: web1'", problems), seed, problems)
     # No check of names: whatever else a platform says there is for templates.
     fields = Fields(value, "", KEYS, problems, check=False)
     hostname = values.text(fields, "local-hostname")
@@ -37,3 +44,17 @@ def read(seed: Seed, problems: Problems) -> MetaData:
         at=value.at,
         network_document=values.network_interfaces(fields),
     )
+
+
+def _overridden(value: Value, seed: Seed, problems: Problems) -> Value:
+    """Meta-data with what the machine's serial number, and after it the kernel's command line, say instead."""
+    pairs = value.pairs
+    for document in filter(None, map(seed.document, _LINES)):
+        at = Position(document.label)
+        for key, text in line_configuration.pairs(document.content.decode("utf-8", "replace")).items():
+            if key in line_configuration.OVERRIDES:
+                pairs += ((Value(SCALAR, at, key), Value(SCALAR, at, text, plain=False)),)
+            else:
+                known = ", ".join(line_configuration.OVERRIDES)
+                problems.note(at, shorten(key), "unknown key", f"it is ignored; known: {known}, seedfrom", 0)
+    return value._replace(pairs=pairs)

@@ -227,12 +227,15 @@ def _pending(name: str) -> str:
 def _record(run: Settled) -> dict[str, Any]:
     return {
         "instance_id": run.instance.instance_id, "uuid": run.instance.uuid, "content": run.instance.content,
-        "from_image": run.instance.from_image, "kind": run.kind, "offline": run.offline, "boot": run.boot,
+        "from_image": run.instance.from_image, "line": run.instance.line, "kind": run.kind, "offline": run.offline,
+        "boot": run.boot,
     }  # fmt: skip
 
 
 def _settled(record: dict[str, Any]) -> Settled | None:
     if not record:
         return None
-    instance = Instance(record["instance_id"], record["uuid"], record["content"], record["from_image"])
+    instance = Instance(
+        record["instance_id"], record["uuid"], record["content"], record["from_image"], record.get("line", "")
+    )
     return Settled(instance, record["kind"], record["offline"], record.get("boot", ""))

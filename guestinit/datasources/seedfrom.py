@@ -1,0 +1,157 @@
+"""Where NoCloud's `seedfrom` leads: a directory of this machine, or a server (platforms.md 1.5, 10.3).
+
+The same four files lie there as on a volume. Of these meta-data and user-data have to be there, if only empty: a wrong
+address must not look like a machine for which nothing is to be done.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from typing import TYPE_CHECKING, NamedTuple
+
+from guestinit.model.seed import Document
+
+if TYPE_CHECKING:
+    from guestinit.system.system import System
+
+REQUIRED = ("meta-data", "user-data")
+OPTIONAL = ("vendor-data", "network-config")
+# A file that is not there: a bucket of an object store says 403 to those who may not list it.
+_MISSING = (403, 404, 410)
+
+# The fields that an address can name, as dmidecode(8) calls them, and the kernel.
+_DMI = {
+    "baseboard-asset-tag": "board_asset_tag",
+    "baseboard-manufacturer": "board_vendor",
+    "baseboard-product-name": "board_name",
+    "baseboard-serial-number": "board_serial",
+    "baseboard-version": "board_version",
+    "bios-release-date": "bios_date",
+    "bios-vendor": "bios_vendor",
+    "bios-version": "bios_version",
+    "chassis-asset-tag": "chassis_asset_tag",
+    "chassis-manufacturer": "chassis_vendor",
+    "chassis-serial-number": "chassis_serial",
+    "chassis-version": "chassis_version",
+    "system-family": "product_family",
+    "system-manufacturer": "sys_vendor",
+    "system-product-name": "product_name",
+    "system-serial-number": "product_serial",
+    "system-sku-number": "product_sku",
+    "system-uuid": "product_uuid",
+    "system-version": "product_version",
+}
+
+
+class Unusable(Exception):
+    """Nothing can be read there; the text says why, and what to write."""
+
+
+class Place(NamedTuple):
+    """Where the files are."""
+
+    base: str  # an address without the names of the files, or an absolute path
+    remote: bool
+
+    def of(self, name: str) -> str:
+        """The address, or the path, of one file."""
+        return self.base.replace("%s", name) if "%s" in self.base else self.base + name
+
+    def shown(self, name: str = "") -> str:
+        """The same for people: a query may hold a password, and messages are for everybody."""
+        address, mark, _ = self.of(name).partition("?")
+        if not mark or not self.remote:
+            return address
+        return f"{address}?...:{name}" if name else f"{address}?..."
+
+
+def place(text: str, system: System) -> Place:
+    """What a `seedfrom` means on this machine. Raises Unusable."""
+    scheme, mark, rest = text.partition("://")
+    scheme = scheme.lower() if mark else ""
+    if scheme == "file":
+        host, slash, path = rest.partition("/")
+        if host.lower() not in ("", "localhost") or not slash:
+            raise Unusable(f"{text}: write file:///path/, with three slashes")
+        text, scheme = slash + path, ""
+    if not scheme and text.startswith("/"):
+        return Place(_ended(_expanded(text, system, lambda value: value)), remote=False)
+    if scheme in ("http", "https"):
+        from urllib.parse import quote  # delayed: whoever fetches over http needs it
+
+        if "@" in rest.partition("/")[0]:
+            raise Unusable(f"{scheme}://...@{rest.partition('/')[0].rpartition('@')[2]}: a user name is not supported")
+        base = f"{scheme}://" + _expanded(rest, system, lambda value: quote(value, safe=""))
+        return Place(base if "?" in base else _ended(base), remote=True)
+    known = "http://, https://, file:/// and absolute paths are read"
+    raise Unusable(f"{scheme}:// is not supported; {known}" if scheme else f"{text}: no place for a seed; {known}")
+
+
+def _ended(base: str) -> str:
+    return base if base.endswith("/") or "%s" in base else base + "/"
+
+
+def _expanded(text: str, system: System, quoted: Callable[[str], str]) -> str:
+    """With every `__dmi.FIELD__` replaced by what SMBIOS says. Raises Unusable where it says nothing."""
+    from guestinit.system.platform_facts import read_dmi
+
+    pieces = text.split("__dmi.")
+    expanded = pieces[0]
+    for piece in pieces[1:]:
+        field, mark, rest = piece.partition("__")
+        name = _DMI.get(field.lower())
+        if not mark or name is None:
+            raise Unusable(f"__dmi.{field}__: no field of SMBIOS; known: {', '.join(_DMI)}")
+        value = read_dmi(name, system)
+        if not value:
+            raise Unusable(f"__dmi.{field}__: this machine's SMBIOS does not say it")
+        expanded += quoted(value) + rest
+    return expanded
+
+
+def read(at: Place, system: System) -> tuple[Document, ...]:
+    """The files of a directory of this machine. Raises Unusable."""
+    documents = []
+    for name in (*REQUIRED, *OPTIONAL):
+        path = at.of(name)
+        try:
+            content = system.root.read(path)
+        except OSError as error:
+            raise Unusable(f"{path}: {error.strerror}") from None
+        if content is not None:
+            documents.append(Document(name, path, content))
+        elif name in REQUIRED:
+            raise Unusable(f"{path}: no such file; meta-data and user-data have to be there, if only empty")
+    return tuple(documents)
+
+
+def fetch(at: Place, nic: str, deadline: float) -> tuple[Document, ...]:
+    """The files that a server has, asked until this time.monotonic(). Raises Unusable."""
+    from guestinit.datasources import asking
+    from guestinit.system import http
+
+    documents = []
+    for name in (*REQUIRED, *OPTIONAL):
+        shown = at.shown(name)
+        try:
+            answer = asking.get(at.of(name), deadline, nic=nic, missing=(404,) if name in REQUIRED else _MISSING)
+        except http.Refused as refused:
+            listing = "; the address has to end in the directory that holds meta-data" if refused.status == 200 else ""
+            raise Unusable(f"{shown}: {refused.reason}{listing}") from None
+        except http.NoAnswer as no_answer:
+            raise Unusable(f"{shown}: {no_answer.reason}") from None
+        if answer is not None:
+            documents.append(Document(name, shown, answer.body))
+        elif name in REQUIRED:
+            raise Unusable(
+                f"{shown}: the server has no such file; meta-data and user-data have to be there, if only empty"
+            )
+    return tuple(documents)
+
+
+def is_reachable(at: Place, family: int) -> bool:
+    """Whether this kind of uplink can lead there: an address belongs to one family, a name may have both."""
+    host = at.base.partition("://")[2].partition("/")[0]
+    if host.startswith("["):
+        return family == 6
+    return family == 4 or not host.partition(":")[0].replace(".", "").isdigit()
