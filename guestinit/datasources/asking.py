@@ -48,6 +48,8 @@ def get(
         asked = 0.0
         try:
             answer = http.request(url, until, nic=nic, headers=headers, method=method, verify=verify)
+        except http.Refused:
+            raise
         except http.NoAnswer as no_answer:
             reason = no_answer.reason
         else:

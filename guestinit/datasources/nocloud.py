@@ -129,7 +129,7 @@ def _said(system: System) -> tuple[tuple[str, str, str], ...]:
 
 
 def _pointer(system: System) -> tuple[str, str]:
-    """Who names a place to fetch from, and the place; empty texts if nobody does. The command line has the last word."""
+    """Who names a place to fetch from, and the place; empty texts if nobody does. The command line comes first."""
     key = line_configuration.SEEDFROM
     found = [(label, line_configuration.pairs(text).get(key, "")) for _, label, text in _said(system)]
     return next(((label, address) for label, address in reversed(found) if address), ("", ""))

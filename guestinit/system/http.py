@@ -41,7 +41,7 @@ class NoAnswer(Exception):
 
 
 class Refused(NoAnswer):
-    """The server answered with a status that asking again would not change."""
+    """The server answered with a status that asking again would not change; 0: it is not who it has to be."""
 
     def __init__(self, reason: str, status: int) -> None:
         super().__init__(reason)
@@ -97,6 +97,9 @@ def request(
     except http.client.IncompleteRead:
         raise NoAnswer("the answer was cut short") from None
     except OSError as error:  # a certificate's is a ValueError too
+        verdict = getattr(error, "verify_message", "")
+        if verdict:
+            raise Refused(f"its certificate cannot be trusted: {verdict}", 0) from None
         raise NoAnswer(_describe(error, reader.received)) from None
     except (http.client.HTTPException, ValueError):
         raise NoAnswer("does not speak HTTP") from None
@@ -303,9 +306,6 @@ def _describe(error: OSError, received: int | None) -> str:
         return "connection refused"
     if isinstance(error, (ConnectionError, BrokenPipeError)):
         return "the answer was cut short" if received else "closed the connection without an answer"
-    verdict = getattr(error, "verify_message", "")  # of a certificate
-    if verdict:
-        return f"its certificate cannot be trusted: {verdict}"
     if getattr(error, "reason", ""):  # of TLS
         return f"no TLS connection: {getattr(error, 'reason', '')}".lower().replace("_", " ")
     return (error.strerror or "not reachable").lower()
