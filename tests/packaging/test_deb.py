@@ -44,6 +44,8 @@ def test_its_files_outside_python(deb: Path) -> None:
         "/lib/systemd/system/guestinit-final.service",
         "/lib/systemd/system/guestinit-late.service",
         "/lib/systemd/system/guestinit-local.service",
+        "/lib/systemd/system/guestinit-network.service",
+        "/lib/systemd/system/guestinit-online.service",
         "/lib/systemd/system/guestinit.target",
         "/usr/bin/guestinit",
         "/usr/lib/guestinit/guestinit",

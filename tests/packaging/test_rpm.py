@@ -34,6 +34,8 @@ def test_its_files_outside_python(rpm: Path) -> None:
         "/usr/lib/systemd/system/guestinit-final.service",
         "/usr/lib/systemd/system/guestinit-late.service",
         "/usr/lib/systemd/system/guestinit-local.service",
+        "/usr/lib/systemd/system/guestinit-network.service",
+        "/usr/lib/systemd/system/guestinit-online.service",
         "/usr/lib/systemd/system/guestinit.target",
         "/usr/libexec/guestinit",
         "/usr/libexec/guestinit/guestinit",

@@ -156,6 +156,15 @@ def test_no_circle_in_the_boot_of(boot: str, tmp_path: Path) -> None:
     assert verify(root, "multi-user.target") == []
 
 
+@pytest.mark.parametrize("boot", BOOTS)
+def test_no_circle_where_the_machine_waits_for_its_own_network_in_the_boot_of(boot: str, tmp_path: Path) -> None:
+    """guestinit-online.service, which the network stage queues into the boot that is on its way."""
+    wanted = BOOTS[boot]
+    late = {**wanted, "multi-user": (*wanted.get("multi-user", ()), "guestinit-online.service")}
+    root = make_root(tmp_path / "root", late)
+    assert verify(root, "multi-user.target") == []
+
+
 def test_every_unit_is_clean(tmp_path: Path) -> None:
     root = make_root(tmp_path / "root", {})
     named = [name.replace("@.", "@guestinit-local.service.") for name in OURS]
@@ -191,7 +200,7 @@ def test_every_service_ends_some_day(unit: str) -> None:
 
 
 def test_nothing_restarts_a_running_stage() -> None:
-    for stage in ("local", "late", "final"):
+    for stage in ("local", "network", "online", "late", "final"):
         unit = settings(f"guestinit-{stage}.service")
         assert unit["RefuseManualStop"] == ["yes"]
         assert unit["KillMode"] == ["process"]  # what a user's command started goes on
@@ -218,6 +227,31 @@ def test_the_local_stage_is_where_the_design_puts_it() -> None:
     assert {"shutdown.target"} == words(local, "Conflicts")
 
 
+def test_the_network_stage_is_the_local_one_later() -> None:
+    """With a metadata source too, everything is written before a network manager or a login."""
+    local, network = "guestinit-local.service", "guestinit-network.service"
+    assert settings(network)["DefaultDependencies"] == ["no"]
+    assert words(network, "After") == {local}
+    assert words(network, "Before") == words(local, "Before")
+    assert {"shutdown.target"} == words(network, "Conflicts")
+    assert settings(network)["ConditionPathExists"] == ["/run/guestinit/network.todo"]
+    for unit in ("guestinit-late.service", "guestinit-final.service", "guestinit.target"):
+        assert {local, network} <= words(unit, "After")
+
+
+def test_only_the_network_stage_starts_the_one_that_waits_for_the_network() -> None:
+    online = "guestinit-online.service"
+    assert settings(online)["ConditionPathExists"] == ["/run/guestinit/online.todo"]
+    assert {"network-online.target", "guestinit-network.service"} == words(online, "After")
+    assert "[Install]" not in (UNITS / online).read_text()
+    for unit in OURS:
+        assert online not in words(unit, "Wants") | words(unit, "Requires")
+    for unit in ("guestinit-late.service", "guestinit-final.service"):
+        assert online in words(unit, "After")
+    # The network manager comes after basic.target, and that after all sockets.
+    assert not any(word.endswith(".socket") for word in words(online, "Before"))
+
+
 def test_off_switches_and_idle_stages_cost_no_process() -> None:
     switches = ["!/etc/guestinit/disabled", "!/etc/cloud/cloud-init.disabled"]
     assert settings("guestinit-local.service")["ConditionPathExists"] == switches
@@ -232,13 +266,14 @@ def test_off_switches_and_idle_stages_cost_no_process() -> None:
 
 def test_the_target_is_not_reached_when_a_stage_failed() -> None:
     target = settings("guestinit.target")
-    assert {"guestinit-local.service", "guestinit-final.service"} == words("guestinit.target", "Requires")
-    stages = {"guestinit-local.service", "guestinit-late.service", "guestinit-final.service"}
-    assert stages <= words("guestinit.target", "After")
+    first = {"guestinit-local.service", "guestinit-network.service"}
+    assert {*first, "guestinit-final.service"} == words("guestinit.target", "Requires")
+    assert {*first, "guestinit-late.service", "guestinit-final.service"} <= words("guestinit.target", "After")
     assert target["WantedBy"] == ["multi-user.target"]
 
 
 def test_no_boot_waits_for_the_network_without_need() -> None:
     for unit in OURS:
-        pulled = words(unit, "Wants") | words(unit, "Requires")
-        assert "network-online.target" not in pulled, unit
+        if unit != "guestinit-online.service":  # which no boot wants
+            pulled = words(unit, "Wants") | words(unit, "Requires")
+            assert "network-online.target" not in pulled, unit
