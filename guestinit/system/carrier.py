@@ -6,7 +6,7 @@ import time
 from collections.abc import Sequence
 from typing import TYPE_CHECKING
 
-from guestinit.system import facts
+from guestinit.system import facts, links
 
 if TYPE_CHECKING:
     import socket
@@ -16,38 +16,12 @@ if TYPE_CHECKING:
 
 LIMIT = 5.0  # seconds in all: hardware agrees on a speed within three
 GRACE = 1.0  # seconds that a card which comes earlier in the order may take longer than another one
-_TIMEOUT = 5.0  # of ip(8)
-_RTMGRP_LINK = 1  # rtnetlink(7)
 
 
 def find(cards: Sequence[Nic], system: System, limit: float = LIMIT, grace: float = GRACE) -> str:
-    """The name of the first of these that has a carrier; "" if none has within the limit.
-
-    What is down is up meanwhile, and down again afterwards: the network manager finds the cards as without us.
-    """
-    raised = []
-    with _listen() as events:
-        try:
-            for nic in cards:
-                if not nic.up and system.process.run(_set(nic.name, "up"), timeout=_TIMEOUT).code == 0:
-                    raised.append(nic.name)
-            return _first([nic.name for nic in cards], events, system, limit, grace)
-        finally:
-            for name in raised:
-                system.process.run(_set(name, "down"), timeout=_TIMEOUT)
-
-
-def _set(name: str, state: str) -> tuple[str, ...]:
-    return ("ip", "link", "set", "dev", name, state)
-
-
-def _listen() -> socket.socket:
-    """Every change of a link is an event here."""
-    import socket
-
-    found = socket.socket(socket.AF_NETLINK, socket.SOCK_RAW | socket.SOCK_NONBLOCK, socket.NETLINK_ROUTE)
-    found.bind((0, _RTMGRP_LINK))
-    return found
+    """The name of the first of these that has a carrier; "" if none has within the limit."""
+    with links.listen(links.LINKS) as events, links.raised(cards, system):
+        return _first([nic.name for nic in cards], events, system, limit, grace)
 
 
 def _first(names: list[str], events: socket.socket, system: System, limit: float, grace: float) -> str:
@@ -64,13 +38,4 @@ def _first(names: list[str], events: socket.socket, system: System, limit: float
         if best == names[0] or left <= 0:
             return best
         if select.select([events], [], [], left)[0]:
-            _drain(events)
-
-
-def _drain(events: socket.socket) -> None:
-    """What they say is looked up in /sys; also where there were more than the kernel keeps (ENOBUFS)."""
-    try:
-        while events.recv(65536):
-            pass
-    except OSError:
-        return
+            links.drain(events)

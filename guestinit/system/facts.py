@@ -61,7 +61,7 @@ def gather(system: System, identity: Identity, image: Image) -> Facts:
         users=_first_fields(system, "/etc/passwd"),
         groups=_first_fields(system, "/etc/group"),
         host_keys=_find_host_keys(system, identity.kind == RESUMED),
-        ssh_running=_is_active(system, distro.ssh_unit),
+        ssh_running=is_active(system, distro.ssh_unit),
         paths=frozenset(path for path in ASKED if system.root.exists(path)),
         written=tuple(system.state.written),
         machine_id_inherited=is_machine_id_inherited(system),
@@ -137,6 +137,17 @@ def await_nics(system: System, matches: Iterable[Match]) -> None:
 def await_a_card(system: System) -> None:
     """The same for any network card at all."""
     if not any(nic.is_ordinary for nic in find_nics(system)) and system.root.exists("/run/udev/control"):
+        system.process.run(("udevadm", "settle", "--timeout=10"), timeout=15)
+
+
+def await_names(system: System) -> None:
+    """Wait until udev has named the network cards, at most 10 s: it cannot rename one that is up."""
+    if not system.root.exists("/run/udev/control"):
+        return
+    cards = [nic.name for nic in find_nics(system) if nic.is_ordinary]
+    indexes = [_text(system, f"/sys/class/net/{name}/ifindex").strip() for name in cards]
+    # Written at the end of a device's event (sd-device: "n" and the index).
+    if not cards or not all(system.root.exists(f"/run/udev/data/n{index}") for index in indexes):
         system.process.run(("udevadm", "settle", "--timeout=10"), timeout=15)
 
 
@@ -297,7 +308,8 @@ def _read_hostname(system: System) -> str:
     return ""
 
 
-def _is_active(system: System, unit: str) -> bool:
+def is_active(system: System, unit: str) -> bool:
+    """Whether systemd says so; nothing is where it does not run."""
     if not system.live or not system.root.exists("/run/systemd/system"):  # sd_booted(3)
         return False
     try:

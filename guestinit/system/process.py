@@ -61,12 +61,14 @@ class Process:
         secrets: Sequence[Secret] = (),
         label: str = "",
         working_directory: str = "/",
+        until: Optional[int] = None,
     ) -> Finished:
         """Run to the end. A program that cannot be started has code 126 or 127 and the reason as its output.
 
         `environment` is added to the clean one. With `output_to` (opened for reading and appending) the program writes
         there itself, so that what it leaves in the background keeps its output. `timeout` in seconds kills it together
-        with its children; None never does. `secrets` are masked in the output; `label` is for the slow notice.
+        with its children; None never does. So does the descriptor `until`, once it is readable. `secrets` are masked in
+        the output; `label` is for the slow notice.
         """
         import subprocess  # delayed: 8 ms, and an unchanged boot starts nothing
 
@@ -93,6 +95,8 @@ class Process:
         watch.slow = self._slow
         watch.slow_after = self._slow_after
         watch.label = label or argv[0]
+        if until is not None:
+            watch.until(until)
         try:
             watch.until_exit()
         finally:
@@ -122,6 +126,7 @@ class _Watch:
         self.deadline = None if timeout is None else start + timeout
         self._stdin = memoryview(stdin)
         self._poll = select.poll()
+        self._until = -1
         self._in = process.stdin.fileno() if process.stdin else -1
         self._out = process.stdout.fileno() if process.stdout else -1
         if self._in >= 0:
@@ -144,6 +149,11 @@ class _Watch:
         if self._exit >= 0:
             os.close(self._exit)
 
+    def until(self, descriptor: int) -> None:
+        """End it when this is readable."""
+        self._until = descriptor
+        self._poll.register(descriptor, 1)  # POLLIN
+
     def until_exit(self) -> None:
         try:
             while self.process.poll() is None:
@@ -161,6 +171,9 @@ class _Watch:
                 self._write()
             elif descriptor == self._out:
                 self._read()
+            elif descriptor == self._until:
+                self._poll.unregister(descriptor)
+                self._end()
         now = time.monotonic()
         if self.deadline is not None and now >= self.deadline:
             self._end()

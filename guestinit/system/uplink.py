@@ -1,15 +1,32 @@
-"""Ways to a metadata service: what this machine can reach before, or beside, its final network configuration."""
+"""Ways to a metadata service: what this machine can reach before, or beside, its final network configuration.
+
+Before the network manager has started, the cards are ours for a moment: they are brought up, IPv6 has a link-local
+address from the kernel, IPv4 a lease from a client that the image has, and whatever answers first is the answer. Then
+everything is as it was. On a machine whose network is set up, and in a dry run, only what is there is used.
+"""
 
 from __future__ import annotations
 
 import time
 from collections.abc import Callable
-from typing import TYPE_CHECKING, NamedTuple, Optional, TypeVar
+from typing import TYPE_CHECKING, Any, Generic, NamedTuple, Optional, TypeVar
+
+from guestinit.system import facts
+from guestinit.system.failed import Failed
 
 if TYPE_CHECKING:
+    import socket
+    from collections.abc import Sequence
+
+    from guestinit.model.facts import Nic
+    from guestinit.system.lease import Loan
+    from guestinit.system.race import Race
     from guestinit.system.system import System
 
 Answer = TypeVar("Answer")
+
+PATIENCE = 5.0  # seconds for a carrier and an IPv6 address, while nobody is asked
+WITHOUT_CLIENT = 5.0  # seconds for IPv6 alone: the machine's own network comes afterwards
 
 
 class Uplink(NamedTuple):
@@ -23,40 +40,170 @@ class Uplink(NamedTuple):
     domain: str = ""  # the domain name of the lease
 
 
-def first(
-    ask: Callable[[Uplink], Optional[Answer]], system: System, deadline: float
-) -> tuple[Optional[Answer], tuple[str, ...]]:
-    """Ask over every uplink until one brings an answer, at most until this time.monotonic().
+Ask = Callable[[Uplink], Optional[Answer]]
 
-    Returns the answer, and what was done and seen on the way, a line each.
+
+def first(ask: Ask[Answer], system: System, deadline: float) -> tuple[Optional[Answer], tuple[str, ...]]:
+    """Ask over every uplink side by side until one brings an answer, at most until this time.monotonic().
+
+    An uplink that got another address is asked again. Returns the answer, and what was done and seen on the way, a line
+    each. What `ask` raises is raised here, when everything is as it was.
     """
-    reasons: list[str] = []
+    ways = _Ways(ask, system, deadline)
     for uplink in configured(system):
-        if time.monotonic() >= deadline:
-            break
-        answer = ask(uplink)
-        if answer is not None:
-            return answer, tuple(reasons)
-        reasons.append(f"no answer over {uplink.nic} (IPv{uplink.family})")
-    return None, tuple(reasons) or ("no network card has an address",)
+        ways.enter(uplink)
+    if may_prepare(system):
+        ways.prepare()
+    elif not ways.asked:
+        ways.reasons.append("no network card has an address")
+    answer = ways.wait()
+    return answer, tuple(ways.reasons)
 
 
-def configured(system: System) -> tuple[Uplink, ...]:
-    """The cards that have an address already: after the network manager's work, and all that a dry run may use."""
+def may_prepare(system: System) -> bool:
+    """Whether the cards are ours: in a run that may change things, before the network manager starts."""
+    return system.live and system.root.writable and not facts.is_active(system, "network.target")
+
+
+def comes_later(system: System) -> bool:
+    """Whether the machine's own network may bring what no lease was there for: the image has no client for one."""
+    from guestinit.system import lease
+
+    return may_prepare(system) and system.root.exists("/run/systemd/system") and not lease.find_client(system)
+
+
+def configured(system: System, families: tuple[int, ...] = (6, 4)) -> tuple[Uplink, ...]:
+    """What has an address: network cards, and what has a default route (a bridge or a bond over a card)."""
+    cards = {nic.name for nic in facts.find_nics(system) if nic.is_ordinary}
+    found = []
+    for family in families:
+        routes = _ip(system, f"-{family}", "route", "show", "default")
+        gateways = {route["dev"]: route.get("gateway", "") for route in routes if "dev" in route}
+        for link in _ip(system, f"-{family}", "address", "show"):
+            nic = link.get("ifname", "")
+            addresses = tuple(
+                f"{each['local']}/{each['prefixlen']}" for each in link.get("addr_info", ()) if _is_usable(each)
+            )
+            if addresses and (nic in cards or nic in gateways):
+                found.append(Uplink(nic, family, addresses, gateways.get(nic, "")))
+    return tuple(found)
+
+
+def _ip(system: System, *words: str) -> list[dict[str, Any]]:
     import json
 
-    from guestinit.system.failed import Failed
-
+    finished = system.process.run(("ip", "-j", *words), timeout=10)
     try:
-        finished = system.process.run(("ip", "-j", "address", "show"), timeout=10)
-        links = json.loads(finished.output) if finished.code == 0 else []
-    except (Failed, OSError, ValueError):
-        return ()
-    found = []
-    for family, name in ((6, "inet6"), (4, "inet")):
-        for link in links:
-            entries = [entry for entry in link.get("addr_info", ()) if entry.get("family") == name]
-            addresses = tuple(f"{entry['local']}/{entry['prefixlen']}" for entry in entries if "local" in entry)
-            if addresses and link.get("ifname") != "lo":
-                found.append(Uplink(link["ifname"], family, addresses))
-    return tuple(found)
+        return json.loads(finished.output or "[]") if finished.code == 0 else []
+    except ValueError:
+        return []
+
+
+def _is_usable(address: dict[str, Any]) -> bool:
+    """Nobody else has it, as far as is known: IPv6 looks for that for a second or two."""
+    return "local" in address and not address.get("tentative") and not address.get("dadfailed")
+
+
+class _Ways(Generic[Answer]):
+    """The uplinks that were asked, and those that are being made."""
+
+    def __init__(self, ask: Ask[Answer], system: System, deadline: float) -> None:
+        from guestinit.system.race import Race
+
+        self.asked: dict[str, Uplink] = {}
+        self.reasons: list[str] = []
+        self._ask = ask
+        self._system = system
+        self._deadline = deadline
+        self._race: Race[Answer] = Race()
+        self._client = ""
+        self._loans: dict[str, Loan] = {}
+
+    def enter(self, uplink: Uplink) -> None:
+        """Ask over it, unless that is being done or was done with the same addresses."""
+        name = _name(uplink.nic, uplink.family)
+        before = self.asked.get(name)
+        if name not in self._race.running and (before is None or before.addresses != uplink.addresses):
+            self.asked[name] = uplink
+            self._race.enter(name, lambda: self._over(uplink))
+
+    def wait(self) -> Optional[Answer]:
+        """The answer, when there is one, or None when nobody is asked any more."""
+        while self._race.answer is None and self._race.running and time.monotonic() < self._deadline:
+            self._race.wait(None, self._deadline)
+        return self._race.answer
+
+    def _over(self, uplink: Uplink) -> Optional[Answer]:
+        answer = self._ask(uplink)
+        if answer is None:
+            self._say(f"no answer over {_name(uplink.nic, uplink.family)}")
+        return answer
+
+    def _say(self, reason: str) -> None:
+        """Why there is no answer yet: of no use when there is one."""
+        if self._race.answer is None:
+            self.reasons.append(reason)
+
+    # before the network
+
+    def prepare(self) -> None:
+        """Make what is missing and ask over it; afterwards all cards are as they were."""
+        from guestinit.system import lease, links
+
+        facts.await_names(self._system)
+        cards = [nic for nic in facts.find_nics(self._system) if nic.is_ordinary]
+        if not cards:
+            self.reasons.append("this machine has no network card")
+            return
+        self._client = lease.find_client(self._system)
+        if not self._client:
+            self.reasons.append("the image has no client for a lease (dhcpcd, dhclient): only IPv6 is asked")
+            if not any(uplink.family == 4 for uplink in self.asked.values()):
+                self._deadline = min(self._deadline, time.monotonic() + WITHOUT_CLIENT)
+        with links.listen(links.LINKS | links.IPV6_ADDRESSES) as events, links.raised(cards, self._system):
+            try:
+                self._follow(cards, events)
+            finally:
+                for loan in self._loans.values():
+                    loan.give_back()
+
+    def _follow(self, cards: Sequence[Nic], events: socket.socket) -> None:
+        """Take every card that gets a carrier, and every address that IPv6 gets, as they come."""
+        from guestinit.system import links
+
+        patience = time.monotonic() + PATIENCE
+        while self._race.answer is None and time.monotonic() < self._deadline:
+            carriers = [nic for nic in cards if facts.has_carrier(self._system, nic.name)]
+            for nic in carriers:
+                if self._client and nic.name not in self._loans and _name(nic.name, 4) not in self.asked:
+                    self._borrow(nic)
+            for uplink in configured(self._system, (6,)):
+                self.enter(uplink)
+            if not self._race.running:
+                complete = all(nic in carriers and _name(nic.name, 6) in self.asked for nic in cards)
+                if complete or time.monotonic() >= patience:
+                    break
+            if self._race.wait(events, self._deadline if self._race.running else min(patience, self._deadline)):
+                links.drain(events)
+        for nic in cards:
+            if not facts.has_carrier(self._system, nic.name):
+                self._say(f"{nic.name} has no carrier")
+
+    def _borrow(self, nic: Nic) -> None:
+        from guestinit.system.lease import Loan
+
+        loan = self._loans[nic.name] = Loan(self._client, nic, self._system)
+        self._race.enter(_name(nic.name, 4), lambda: self._over_lease(nic.name, loan))
+
+    def _over_lease(self, nic: str, loan: Loan) -> Optional[Answer]:
+        try:
+            lease = loan.take(self._deadline - time.monotonic())
+        except (Failed, OSError, ValueError) as error:  # what a server says is input, too
+            self._say(f"{nic} got no lease: {error}")
+            return None
+        self.reasons.append(f"{nic} had {lease.address}, leased from {lease.server or 'an unnamed server'}")
+        return self._over(Uplink(nic, 4, (lease.address,), lease.gateway, lease.server, lease.domain))
+
+
+def _name(nic: str, family: int) -> str:
+    return f"{nic} (IPv{family})"
