@@ -11,6 +11,7 @@ from typing import Any
 import pytest
 
 from guestinit import stages
+from guestinit.model.image import DATASOURCES
 from guestinit.system.media import Contents, Look, Media, Volume
 from guestinit.system.process import Finished, Process
 from guestinit.system.root import Root
@@ -81,7 +82,9 @@ def test_no_seed_is_no_failure_and_leaves_nothing(root: Path) -> None:
     document = status(root)
     assert document["state"] == "none"
     assert document["boot_id"] == BOOT
-    assert document["datasource"]["reasons"] == ["nocloud: no volume labelled cidata; saw no iso9660 or vfat volume"]
+    reasons = document["datasource"]["reasons"]
+    assert reasons[0] == "nocloud: no volume labelled cidata; saw no iso9660 or vfat volume"
+    assert [reason.partition(":")[0] for reason in reasons] == list(DATASOURCES)
     assert not (root / "var/lib/guestinit").exists()
     assert not list((root / "run/guestinit").glob("*.todo"))
 
