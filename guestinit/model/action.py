@@ -174,6 +174,19 @@ class Rename(NamedTuple):
     names: tuple[tuple[str, str], ...]  # MAC and name
 
 
+class Request(NamedTuple):
+    """A server is told something over HTTP, after everything that was done before is on the disk.
+
+    That it heard is known by the last line of its answer, where `answer` says what that is; such a server need not
+    speak proper HTTP. Nothing in here may be secret.
+    """
+
+    url: str
+    label: str  # what plans and logs call it
+    headers: tuple[tuple[str, str], ...] = ()
+    answer: str = ""
+
+
 class Grow(NamedTuple):
     """The partition under a mount point and its file system, to the end of the disk."""
 
@@ -182,12 +195,12 @@ class Grow(NamedTuple):
     file_system: bool = True
 
 
-Action = Union[File, Lines, Directory, Link, Absence, Group, User, Password, Command, Live, Rename, Grow]
+Action = Union[File, Lines, Directory, Link, Absence, Group, User, Password, Command, Live, Rename, Request, Grow]
 
 KINDS: dict[type, str] = {
     File: "file", Lines: "lines", Directory: "directory", Link: "link", Absence: "absence", Group: "group",
     User: "user", Password: "password", Command: "command", Live: "live", Rename: "rename",
-    Grow: "grow",
+    Request: "request", Grow: "grow",
 }  # fmt: skip
 
 

@@ -18,6 +18,7 @@ from guestinit.model.action import (
     Live,
     Password,
     Rename,
+    Request,
     Step,
     User,
 )
@@ -77,7 +78,7 @@ def title(step: Step) -> str:
         return printable(action.path)
     if isinstance(action, Directory):
         return printable(action.path.rstrip("/") + "/")
-    if isinstance(action, Command):
+    if isinstance(action, (Command, Request)):
         return printable(action.label)
     if isinstance(action, Password):
         return printable(f"password of {action.user}")

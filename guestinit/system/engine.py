@@ -11,7 +11,20 @@ import time
 from collections.abc import Callable, Iterable, Iterator
 from typing import TYPE_CHECKING
 
-from guestinit.model.action import EVERY_BOOT, KINDS, ONCE, Absence, Command, File, Grow, Lines, Link, Rename, Step
+from guestinit.model.action import (
+    EVERY_BOOT,
+    KINDS,
+    ONCE,
+    Absence,
+    Command,
+    File,
+    Grow,
+    Lines,
+    Link,
+    Rename,
+    Request,
+    Step,
+)
 from guestinit.model.identity import NO_SEED, SAME, Identity
 from guestinit.model.plan import (
     FAILED,
@@ -190,7 +203,7 @@ def _act(step: Step, change: Change, system: System, applied: Applied) -> Outcom
         message, code = "; ".join(filter(None, (done.message, step.told, kept))), done.code
         if done.reveal is not None:
             applied.revealed.append((step.id, done.reveal))
-        if not isinstance(step.action, (Command, Grow)):  # what these two do cannot be looked at again
+        if not isinstance(step.action, (Command, Request, Grow)):  # what these do cannot be looked at again
             left = kinds.observe(step, system)
             if left.change != UNCHANGED and step.frequency != ONCE:
                 result, message = FAILED, "applied, but the machine still differs" + _words(left)
