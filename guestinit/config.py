@@ -40,10 +40,11 @@ def read_config(seed: Seed, image: Image, problems: Problems) -> Config:
     known = [key for _, keys in modules.ORDER for key in keys if key != "*"]
     inputs = reading.read(seed, image, known, problems)
     given = {name.text for name, _ in inputs.cloud_config.pairs}
+    beside = {"password_reset": inputs.meta.reset, "runcmd": inputs.scripts}
     sections: list[tuple[str, object]] = []
     accounts = Accounts()
     for name, keys in modules.ORDER:
-        if "*" not in keys and not given.intersection(keys) and not (name == "runcmd" and inputs.scripts):
+        if "*" not in keys and not given.intersection(keys) and not beside.get(name):
             continue
         module = rooms.one("modules", name)
         fields = Fields(inputs.cloud_config, "", module.KEYS, problems, check=False)

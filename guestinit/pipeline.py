@@ -31,6 +31,7 @@ class Order(NamedTuple):
     dry_run: bool = False
     strict: bool = False
     again: tuple[str, ...] = ()  # run these modules once more
+    renews: str = ""  # ask this metadata service only, over the network that the machine has
 
 
 class Found(NamedTuple):
@@ -109,6 +110,8 @@ def find_seed(order: Order, image: Image, system: System) -> Found:
     if order.seed:
         search = datasources.open_seed(order.seed, system)
         return Found(search.seed, search.reasons)
+    if order.renews:
+        return Found(*datasources.renew(order.renews, system))
     kept = kept_seed(system)
     if kept is not None and STAGES[0] not in order.stages:
         return Found(kept, ())
@@ -126,7 +129,14 @@ def find_seed(order: Order, image: Image, system: System) -> Found:
 
 def nothing_found(order: Order, system: System, found: Found) -> Union[Preview, Ended]:
     """No seed: nothing is done, and that is fine; the next boot asks again. A metadata service may still have one."""
+    from guestinit.datasources import services
+
     was = system.state.settled
+    if was and NETWORK not in order.stages and services.renews_later(found.service, system):
+        reason = f"{server(found.service)} is asked for news once the network is up"
+        identity = Identity(SAME, reason, was.instance.instance_id)
+        report = Report(found.service, "", found.reasons, identity, order.stages[-1], (), (), {}, renews=found.service)
+        return Ended(report)
     if found.service and NETWORK not in order.stages:
         identity = Identity("unknown", f"{server(found.service)} has to be asked")
         return Ended(Report("", "", found.reasons, identity, order.stages[-1], (), (), {}, left=(NETWORK,)))
@@ -204,11 +214,17 @@ def what_an_unchanged_boot_compares(course: Course, report: Report, system: Syst
     """So that the next boot can see with a few plain comparisons that nothing has changed; "" if it has to plan."""
     if not system.live:
         return ""
+    from guestinit.datasources import SERVICES, services
     from guestinit.show.document import template
     from guestinit.system import announce, unchanged
 
+    source = course.seed.datasource
+    if source in SERVICES and not course.instance.uuid:
+        return ""  # only the service itself can tell this machine from its clones
     document = template(report)
     line = announce.console_line(document) if course.config.image.option("report.console", "true") == "true" else ""
     checks = tuple(engine.every_boot_checks(course.plan, system))
+    if services.renews(source):
+        checks += (f"renew {source}",)
     uuid = system.state.digest(course.instance.uuid.encode())
     return unchanged.describe(course.instance.content, uuid, checks, document, line)

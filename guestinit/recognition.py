@@ -16,8 +16,10 @@ def describe_instance(seed: Seed, config: Config, system: System) -> Instance:
     # Offline the host's own uuid says nothing about the image.
     uuid = facts.machine_uuid(system) if system.live else ""
     meta = config.inputs.meta
+    content, from_image = system.state.content_digest(seed), id_from_image(seed, config, uuid)
     line = system.state.digest(seed_line.words(system.root.path)) if system.live else ""
-    return Instance(meta.instance_id, uuid, system.state.content_digest(seed), id_from_image(seed, config, uuid), line)
+    password = seed.document("password")
+    return Instance(meta.instance_id, uuid, content, from_image, line, bool(password and password.fleeting))
 
 
 def id_from_image(seed: Seed, config: Config, uuid: str) -> bool:

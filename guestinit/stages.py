@@ -8,8 +8,9 @@ from typing import Any
 from guestinit import pipeline
 from guestinit.config import read_image
 from guestinit.model.action import FINAL, LOCAL, NETWORK, STAGES
-from guestinit.model.identity import Identity
+from guestinit.model.identity import SAME, Identity
 from guestinit.model.image import Image
+from guestinit.model.plan import UNCHANGED
 from guestinit.model.problem import Problem, Problems
 from guestinit.model.report import DISABLED, FAILURE, RUNNING, Report
 from guestinit.model.unreadable import Unreadable
@@ -37,14 +38,40 @@ def run_locked(stage: str, system: System) -> int:
     """The stage itself, alone on this machine."""
     earlier = {} if stage == LOCAL else announce.read_status(system)
     if stage != LOCAL and not goes_on(stage, earlier):
-        return report_again(earlier, system)
+        service = announce.take_renewal(system) if stage == FINAL else ""
+        return ask_for_news(service, earlier, system) if service else report_again(earlier, system)
     started = boot.uptime(system)
     if stage == LOCAL:
         announce.write_status(say_running(started, system), system)
-    ended = run_pipeline(stage, system)
+    # Where the seed comes over the network, that stage is the local one, later.
+    ended = run_pipeline(pipeline.Order(FIRST if stage == NETWORK else (stage,)), system)
+    return conclude(ended, started, earlier, system)
+
+
+def ask_for_news(service: str, earlier: dict[str, Any], system: System) -> int:
+    """A settled machine whose metadata service may have a new password or key: the whole story, at the end of a boot.
+
+    Nobody waited for this, and a service that says nothing new, or nothing at all, leaves the report as it is.
+    """
+    started = boot.uptime(system)
+    ended = run_pipeline(pipeline.Order(STAGES, renews=service), system)
+    report = ended.report
+    if not report.datasource and not report.problems:
+        tell(NOTICE, f"the {service} metadata service gave no answer ({'; '.join(report.reasons)})")
+        return report_again(earlier, system)
+    if report.identity.kind == SAME and all(outcome.change.change == UNCHANGED for outcome in report.outcomes):
+        tell(INFO, f"the {service} metadata service has no news")
+        return report_again(earlier, system)
+    return conclude(ended, started, {}, system)
+
+
+def conclude(ended: pipeline.Ended, started: float, earlier: dict[str, Any], system: System) -> int:
+    """The report of a run in everybody's hands, and the unit's exit code."""
     announce.reveal(ended.revealed)
-    document = finish(ended.report, started, earlier, system)
-    for problem in ended.report.problems if stage in FIRST else ():  # later stages read the same documents
+    report = ended.report
+    document = finish(report, started, earlier, system)
+    # Later stages read the same documents.
+    for problem in report.problems if report.stage in FIRST or not earlier else ():
         tell(PRIORITY[problem.severity], str(problem))
     tell(INFO, summary(document))
     return 1 if document["result"] == FAILURE else 0
@@ -55,14 +82,12 @@ def goes_on(stage: str, earlier: dict[str, Any]) -> bool:
     return earlier.get("state") == RUNNING or (stage == FINAL and earlier.get("crashed") == "guestinit-late.service")
 
 
-def run_pipeline(stage: str, system: System) -> pipeline.Ended:
+def run_pipeline(order: pipeline.Order, system: System) -> pipeline.Ended:
     """The story; meta-data that cannot be trusted ends it before anything is planned."""
-    # Where the seed comes over the network, that stage is the local one, later.
-    stages = FIRST if stage == NETWORK else (stage,)
     try:
-        ended = pipeline.run(pipeline.Order(stages), system, lambda line: tell(INFO, line))
+        ended = pipeline.run(order, system, lambda line: tell(INFO, line))
     except Unreadable as unreadable:
-        return pipeline.Ended(unreadable_report(stage, unreadable.problem))
+        return pipeline.Ended(unreadable_report(order.stages[-1], unreadable.problem))
     assert isinstance(ended, pipeline.Ended)  # only a dry run hands back a preview
     return ended
 
@@ -85,7 +110,9 @@ def finish(report: Report, started: float, earlier: dict[str, Any], system: Syst
         # The final stage looks at the guest once more and reports it; where nothing was found there is nothing to tell.
         again = (report.datasource or report.left) and not report.refused
         announce.request_stages((*report.left, FINAL) if again else (), system)
-        if FINAL in report.left:
+        if report.renews:
+            announce.request_renewal(report.renews, system)
+        elif FINAL in report.left:
             announce.request_network(system)
     announce.write_status(document, system)
     if document["state"] != RUNNING or report.stage == FINAL:

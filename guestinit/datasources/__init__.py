@@ -37,7 +37,7 @@ if TYPE_CHECKING:
 
 # In the order in which they are asked.
 DRIVES: tuple[str, ...] = ("nocloud", "config-drive")
-SERVICES: tuple[str, ...] = ()
+SERVICES: tuple[str, ...] = ("cloudstack",)
 # To this one the machine's serial number and the kernel's command line can speak (model/line_configuration.py).
 LINED = "nocloud"
 
@@ -128,6 +128,13 @@ def _completed(seed: Seed | None, system: System) -> Seed | None:
         return seed
     completed: Seed = rooms.one("datasources", LINED).with_line(seed, system)
     return completed
+
+
+def renew(service: str, system: System) -> Search:
+    """What a service has for a settled machine at the end of its boot."""
+    from guestinit.datasources import services
+
+    return services.renew(service, system)
 
 
 def open_seed(path: str, system: System, names: Sequence[str] = DRIVES) -> Search:

@@ -16,6 +16,7 @@ if TYPE_CHECKING:
 
 LIMIT = 60.0  # seconds for a service on a platform that has one: a router in OpenStack may still be coming up
 SETTLED_LIMIT = 10.0  # a machine that is settled goes on without an answer
+RENEWAL_LIMIT = 30.0  # at the end of the boot, when nobody waits any more
 
 
 def identify(system: System, image: Image) -> Search:
@@ -34,6 +35,27 @@ def identify(system: System, image: Image) -> Search:
             return Search(None, (*reasons, f"{name}: {reason}"), name)
         reasons += (f"{name}: not asked: {reason}",)
     return Search(None, reasons)
+
+
+def renews(service: str) -> bool:
+    """Whether this is a service that may have news for a machine that is settled."""
+    return service in SERVICES and bool(rooms.one("datasources", service).RENEWS)
+
+
+def renew(service: str, system: System) -> Search:
+    """What a service answers at the end of a boot, over the network that the machine has by then."""
+    from guestinit.system import uplink as uplinks
+
+    deadline = time.monotonic() + RENEWAL_LIMIT
+    reasons: list[str] = []
+    ways = sorted(uplinks.configured(system), key=lambda uplink: not uplink.gateway)
+    for number, uplink in enumerate(ways):
+        share = (deadline - time.monotonic()) / (len(ways) - number)
+        search: Search = rooms.one("datasources", service).fetch(uplink, system, time.monotonic() + share)
+        reasons += search.reasons
+        if search.seed is not None:
+            return Search(search.seed, tuple(reasons))
+    return Search(None, tuple(reasons) or (f"{service}: no network card has an address",), service)
 
 
 def fetch(service: str, system: System, settled: bool) -> Search:
@@ -60,10 +82,20 @@ def fetch(service: str, system: System, settled: bool) -> Search:
 
 def has_news(service: str, system: System) -> bool:
     """Whether a service may say something that a settled machine has not heard yet."""
+    return bool(rooms.one("datasources", service).RENEWS) or not _is_as_settled(system)
+
+
+def renews_later(service: str, system: System) -> bool:
+    """Whether what a service may have to say to this machine is nothing that its boot has to wait for."""
+    return renews(service) and system.state.unfinished() is None and _is_as_settled(system)
+
+
+def _is_as_settled(system: System) -> bool:
+    """Whether this is certainly the machine that was settled here, and is told the same by who operates it."""
     from guestinit.system import facts, seed_line
 
     settled = system.state.settled
-    if settled is None or rooms.one("datasources", service).RENEWS:
-        return True
-    said = system.state.digest(seed_line.words(system.root.path))
-    return (settled.instance.uuid, settled.instance.line) != (facts.machine_uuid(system), said)
+    if settled is None or settled.offline:
+        return False
+    uuid, said = facts.machine_uuid(system), system.state.digest(seed_line.words(system.root.path))
+    return uuid != "" and (settled.instance.uuid, settled.instance.line) == (uuid, said)

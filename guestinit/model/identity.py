@@ -34,6 +34,7 @@ class Instance(NamedTuple):
     content: str  # one keyed digest over all documents of the seed
     from_image: bool = False  # the id is the same for every clone: derived, or a constant in a snippet
     line: str = ""  # a keyed digest of what the serial number and the command line say to NoCloud
+    has_password: bool = False  # of this boot only: the platform hands one over, and asks to hear that it was applied
 
 
 class Settled(NamedTuple):
@@ -74,6 +75,8 @@ def recognise(
         return identity(RECONFIGURED, "same instance-id on another machine uuid (restored or moved)")
     if now.content != was.content:
         return identity(RECONFIGURED, "same instance-id, but the seed's content has changed")
+    if now.has_password:
+        return identity(RECONFIGURED, "the platform hands over a new password")
     return identity(SAME, "same instance-id, same content")
 
 

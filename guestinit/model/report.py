@@ -49,6 +49,7 @@ class Report(NamedTuple):
     sources: Mapping[str, str]
     left: tuple[str, ...] = ()  # the later stages that have something to do in this boot
     earlier: str = ""  # the directory with the network's files as they were before this run changed them
+    renews: str = ""  # the metadata service that the final stage asks whether there is anything new
     refused: str = ""  # why nothing was done at all although there was something to do: --strict, a silent service
 
     @property

@@ -19,7 +19,8 @@ class Document(NamedTuple):
 
     Whatever a platform calls its files, what they are has one name here: "user-data", "meta-data", "vendor-data",
     "vendor-data2", "network-config". Where meta-data is many small files (CloudStack, EC2) each is "meta-data/<path>".
-    A file that the platform wants to be written is "content/<number>", a password that it hands over "password".
+    A file that the platform wants to be written is "content/<number>", a password that it hands over "password", and
+    the address of the server that wants to hear of it "password-server".
     """
 
     name: str
@@ -67,6 +68,8 @@ class MetaData(NamedTuple):
         None  # a network that meta-data holds or points at (ENI); network-config wins
     )
     password: Optional[GivenPassword] = None  # of the default user, from the platform and not from user-data
+    reset: Optional[GivenPassword] = None  # of the same, set by somebody through the platform: goes before all others
+    password_server: str = ""  # the address of the server that waits to hear that it was applied
     files: tuple[InjectedFile, ...] = ()
     random_seed: Optional[Secret] = None  # for the kernel's pool; another one at each request
 

@@ -14,6 +14,7 @@ ORDER: tuple[tuple[str, tuple[str, ...]], ...] = (
     ("accounts", ("*", "users", "user", "groups")),
     ("ssh_keys", ("*", "ssh_authorized_keys", "disable_root", "disable_root_opts", "allow_public_ssh_keys")),
     ("passwords", ("*", "password", "chpasswd", "ssh_pwauth")),
+    ("password_reset", ()),
     ("hostname", ("*", "hostname", "fqdn", "prefer_fqdn_over_hostname", "preserve_hostname", "create_hostname_file",
                   "manage_etc_hosts")),
     ("machine_id", ("*",)),

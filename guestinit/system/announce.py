@@ -56,6 +56,24 @@ def request_network(system: System) -> None:
         system.process.run(("systemctl", "--no-block", "start", "network-online.target"), timeout=10)
 
 
+def request_renewal(service: str, system: System) -> None:
+    """Have the final stage ask this metadata service for news, when the machine's own network is up."""
+    from guestinit.system.announce_unchanged import RENEW  # delayed: one platform has news for settled machines
+
+    system.root.write(RENEW, service.encode(), 0o644, 0, 0)
+    request_network(system)
+
+
+def take_renewal(system: System) -> str:
+    """The metadata service that was to be asked in this stage, once; "" if none was."""
+    from guestinit.system.announce_unchanged import RENEW  # delayed, as above
+
+    service = (system.root.read(RENEW) or b"").decode()
+    if service:
+        system.root.remove(RENEW)
+    return service
+
+
 def console_line(document: dict[str, Any]) -> str:
     """The line that people and scripts look for in a serial log. Its words are stable."""
     words = [f"guestinit: {'done' if document['state'] != RUNNING else 'running'} result={document['result']}"]

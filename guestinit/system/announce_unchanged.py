@@ -3,14 +3,16 @@
 from __future__ import annotations
 
 import os
+import sys
 
 from guestinit.system import agent, console
 
 RUN = "/run/guestinit"
+RENEW = RUN + "/renew"  # the metadata service that the final stage asks for news
 
 
-def write(kind: str, reason: str, document: str, line: str, root: str = "") -> None:
-    """Write status.json and the console line; ask for the final stage only if a host may be listening."""
+def write(kind: str, reason: str, document: str, line: str, renews: str = "", root: str = "") -> None:
+    """Write status.json and the console line; ask for the final stage only if it has to tell or to ask somebody."""
     with open(root + "/proc/sys/kernel/random/boot_id", encoding="ascii") as file:
         boot_id = file.read().strip()
     with open(root + "/proc/uptime", encoding="ascii") as file:
@@ -24,10 +26,31 @@ def write(kind: str, reason: str, document: str, line: str, root: str = "") -> N
     os.write(descriptor, document.encode() + b"\n")
     os.close(descriptor)
     os.rename(root + RUN + "/.status.json", root + RUN + "/status.json")
-    if _host_may_listen(root):
-        os.close(os.open(root + RUN + "/final.todo", os.O_WRONLY | os.O_CREAT | os.O_CLOEXEC, 0o644))
+    if renews:
+        _put(root + RENEW, renews.encode())
+    if renews or _host_may_listen(root):
+        _put(root + RUN + "/final.todo", b"")
     if line:
         console.write_line(line, root)
+    if renews and not root:
+        _want_network()
+
+
+def _put(path: str, content: bytes) -> None:
+    descriptor = os.open(path, os.O_WRONLY | os.O_CREAT | os.O_TRUNC | os.O_CLOEXEC, 0o644)
+    os.write(descriptor, content)
+    os.close(descriptor)
+
+
+def _want_network() -> None:
+    """Queue network-online.target, after which the final stage is ordered; as announce.request_network does it."""
+    if not os.path.exists("/run/systemd/system"):
+        return
+    argv = ("systemctl", "--no-block", "start", "network-online.target")
+    try:
+        os.waitpid(os.posix_spawnp(argv[0], argv, os.environ), 0)
+    except OSError as error:
+        sys.stderr.write(f"<4>network-online.target is not waited for: systemctl: {error.strerror}\n")  # sd-daemon(3)
 
 
 def _host_may_listen(root: str) -> bool:

@@ -24,8 +24,9 @@ NAMES = ("user-data", "meta-data", "network-config", "vendor-data")
 def describe(content: str, uuid: str, checks: tuple[str, ...], document: Mapping[str, object], console: str) -> str:
     """The lines that `compare` reads; empty if the boot has to plan, because something can only be decided there.
 
-    `content` and `uuid` are keyed digests, `checks` is what `engine.every_boot_checks` yields, `document` is the status
-    document and `console` the line for the consoles, both with the marks @boot_id@, @kind@, @reason@ and @uptime@.
+    `content` and `uuid` are keyed digests, `checks` is what `engine.every_boot_checks` yields, perhaps with a line
+    `renew SERVICE` (a metadata service that may have news for a settled machine), `document` is the status document and
+    `console` the line for the consoles, both with the marks @boot_id@, @kind@, @reason@ and @uptime@.
     """
     if "plan" in checks:
         return ""
@@ -35,8 +36,11 @@ def describe(content: str, uuid: str, checks: tuple[str, ...], document: Mapping
     return "\n".join((MAGIC, "content " + content, "uuid " + uuid, *checks, *told, ""))
 
 
-def compare(root: str = "") -> tuple[str, str, str, str] | None:
-    """The kind of this boot, the reason, and the status document and console line to fill in; None: plan in full."""
+def compare(root: str = "") -> tuple[str, str, str, str, str] | None:
+    """The kind of this boot, the reason, the status document and console line to fill in; None: plan in full.
+
+    The last one is the metadata service that is to be asked for news once the network is up; "" if none is.
+    """
     if os.path.exists(f"{root}{STATE}/journal") or os.path.exists(f"{root}{STATE}/pending"):
         return None
     lines = _read(f"{root}{STATE}/fast").decode().split("\n")
@@ -44,7 +48,7 @@ def compare(root: str = "") -> tuple[str, str, str, str] | None:
     if lines[0] != MAGIC or len(key) != 32:
         return None
     kind, reason, document = "no seed", "the drive is gone; the machine stays as it was settled", ""
-    content = console = ""
+    content = console = renews = ""
     for line in lines[1:]:
         name, _, rest = line.partition(" ")
         if name == "content":
@@ -53,6 +57,9 @@ def compare(root: str = "") -> tuple[str, str, str, str] | None:
             document = rest
         elif name == "console":
             console = rest
+        elif name == "renew":
+            renews = rest
+            kind, reason = "same", f"the {renews} metadata service is asked for news once the network is up"
         elif not _holds(root, key, name, rest):
             return None
     for device, file_system, _ in drive.find(LABEL):
@@ -63,7 +70,7 @@ def compare(root: str = "") -> tuple[str, str, str, str] | None:
             return None
         kind, reason = "same", "same instance-id, same content"
         break
-    return kind, reason, document, console
+    return kind, reason, document, console, renews
 
 
 def names_to_give(root: str = "") -> tuple[tuple[str, str], ...]:
