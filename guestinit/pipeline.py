@@ -18,7 +18,7 @@ from guestinit.model.report import Preview, Report, counts
 from guestinit.model.secret import Secret
 from guestinit.model.seed import Seed
 from guestinit.planning import gather_facts, make_plan
-from guestinit.recognition import describe_instance, kept_seed, recognise_machine
+from guestinit.recognition import describe_instance, is_settled, kept_seed, recognise_machine
 from guestinit.system import boot, engine, state
 from guestinit.system.system import System
 
@@ -115,7 +115,7 @@ def find_seed(order: Order, image: Image, system: System) -> Found:
     kept = kept_seed(system)
     if kept is not None and STAGES[0] not in order.stages:
         return Found(kept, ())
-    settled, has_network = system.state.settled is not None, NETWORK in order.stages
+    settled, has_network = is_settled(system), NETWORK in order.stages
     search = datasources.find(system, settled, image)
     if settled and not has_network:  # an ordinary boot; who asks for a run by hand is told what there is
         search = datasources.without_news(search, system)
@@ -150,7 +150,7 @@ def nothing_found(order: Order, system: System, found: Found) -> Union[Preview, 
     if order.dry_run:
         return Preview("", "", found.reasons, identity, 0, (), (), {})
     # A machine that nobody has set up, on a platform that should have done it: that is no "nothing to do".
-    silent = f"{server(found.service)} gave no seed" if found.service and was is None else ""
+    silent = f"{server(found.service)} gave no seed" if found.service and not is_settled(system) else ""
     return Ended(Report("", "", found.reasons, identity, order.stages[-1], (), (), {}, refused=silent))
 
 

@@ -43,6 +43,14 @@ def id_from_image(seed: Seed, config: Config, uuid: str) -> bool:
     return meta.instance_id.lower() not in (sha1(b"".join(contents), usedforsecurity=False).hexdigest(), uuid)
 
 
+def is_settled(system: System) -> bool:
+    """Whether this very machine was settled before: a clone of one was not."""
+    from guestinit.system import facts
+
+    settled = system.state.settled
+    return settled is not None and not differ(facts.machine_uuid(system), settled.instance.uuid)
+
+
 def kept_seed(system: System) -> Seed | None:
     """The documents of the run that has not finished, unless it was another machine's: a template sealed halfway."""
     from guestinit.system import facts

@@ -22,6 +22,7 @@ if TYPE_CHECKING:
 NAME = "nocloud"
 LABELS = ("cidata",)
 DOCUMENTS = ("user-data", "meta-data", "network-config", "vendor-data")
+_NOTHING = f"holds none of {', '.join(DOCUMENTS)}"
 RENEWS = False  # a server that a settled machine has asked has nothing new for it
 BAKED = ("/var/lib/cloud/seed/nocloud", "/var/lib/cloud/seed/nocloud-net")
 
@@ -30,7 +31,7 @@ def from_volume(volume: Volume, media: Media) -> Read:
     """The files on one volume; a stick that is only called CIDATA is no seed."""
     contents = media.read(volume, DOCUMENTS)
     if not contents.files:
-        return Read(None, contents.reason or f"holds none of {', '.join(DOCUMENTS)}")
+        return Read(None, contents.reason or _NOTHING)
     label = next(label for label in volume.labels if label.strip().lower() in LABELS)
     documents = tuple(Document(name, f"cidata:{name}", content) for name, (_, content) in contents.files.items())
     where, reason = f"{volume.device} ({label}, {volume.file_system})", f"volume {volume.device} is labelled {label}"
@@ -44,14 +45,18 @@ def compared(seed: Seed) -> tuple[str, ...]:
 
 def find_baked(system: System) -> Search:
     """A seed directory in the image: as cloud-init has it, so that templates made for it go on working."""
+    reasons: tuple[str, ...] = ()
     for directory in BAKED:
-        found = {name: system.root.read(f"{directory}/{name}") for name in DOCUMENTS}
+        if not system.root.exists(directory):
+            continue
+        contents = system.media.read_baked(directory, system.root, DOCUMENTS)
         documents = tuple(
-            Document(name, f"{directory}/{name}", content) for name, content in found.items() if content is not None
+            Document(name, f"{directory}/{place}", content) for name, (place, content) in contents.files.items()
         )
         if documents:
-            return Search(Seed(NAME, directory, "a seed directory of the image", documents))
-    return Search(None)
+            return Search(Seed(NAME, directory, "a seed directory of the image", documents), reasons)
+        reasons += (f"{NAME}: {directory}: {contents.reason or _NOTHING}",)
+    return Search(None, reasons)
 
 
 # what the serial number and the command line say
@@ -161,7 +166,7 @@ def open_seed(path: str, system: System) -> Search:
 
 def _describe_wrong(path: str) -> str:
     """Why a directory or an image that can be read is no seed, and what was probably meant."""
-    wrong = f"{path}: holds none of {', '.join(DOCUMENTS)}"
+    wrong = f"{path}: {_NOTHING}"
     if not os.path.isdir(path):
         return wrong
     entries = sorted(os.listdir(path))

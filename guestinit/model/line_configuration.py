@@ -36,6 +36,9 @@ def pairs(text: str) -> dict[str, str]:
 
 
 def without_seedfrom(text: str) -> str:
-    """The same said in one word, but for where the documents lie; an empty text if nothing else is said."""
-    said = [f"{key}={value}" for key, value in pairs(text).items() if key != SEEDFROM]
+    """The same said in one word, but for where the documents lie; an empty text if nothing else is said.
+
+    However it was spelled and in which order, the same is said in the same way.
+    """
+    said = [f"{key}={value}" for key, value in sorted(pairs(text).items()) if key != SEEDFROM]
     return ";".join((_KINDS[0], *said)) if said else ""

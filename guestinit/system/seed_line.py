@@ -54,5 +54,5 @@ def words(root: str = "") -> bytes:
         return b""
     from guestinit.model import line_configuration
 
-    lines = [f"{name}: {line_configuration.pairs(text)}" for name, _, text in said if line_configuration.pairs(text)]
+    lines = [f"{name}: {sorted(pairs.items())}" for name, _, text in said if (pairs := line_configuration.pairs(text))]
     return "\n".join(lines).encode()

@@ -308,3 +308,44 @@ def test_sources_that_come_later_are_named(machine: Machine) -> None:
     image = Image(datasources=("nocloud", "second", "third"))
     search = datasources.find(machine(Drives([SEED])), True, image)
     assert search.reasons == ("second, third: not asked: nocloud comes first",)
+
+
+# a seed directory in the image
+
+
+@pytest.mark.parametrize("live", [True, False])
+@pytest.mark.parametrize("name", ["nocloud", "nocloud-net"])
+def test_a_directory_of_the_image_comes_before_drives(machine: Machine, tmp_path: Path, name: str, live: bool) -> None:
+    """Also of a mounted image that is worked on with --root."""
+    directory = f"/var/lib/cloud/seed/{name}"
+    write(tmp_path / directory.lstrip("/"), user_data="#cloud-config\n", meta_data="", other="ignored")
+    drives = Drives([SEED])
+    search = datasources.find(machine(drives, live), False, Image(datasources=("nocloud",)))
+    assert search.seed is not None
+    assert (search.seed.where, search.seed.reason) == (directory, "a seed directory of the image")
+    assert search.seed.documents == (
+        Document("user-data", f"{directory}/user-data", b"#cloud-config\n"),
+        Document("meta-data", f"{directory}/meta-data", b""),
+    )
+    assert drives.read_devices == []
+
+
+def test_the_first_directory_of_the_image_that_holds_something(machine: Machine, tmp_path: Path) -> None:
+    seeds = tmp_path / "var/lib/cloud/seed"
+    write(seeds / "nocloud")
+    write(seeds / "nocloud-net", meta_data="instance-id: second\n")
+    search = nocloud.find_baked(machine(Drives([])))
+    assert search.seed is not None
+    assert search.seed.where == "/var/lib/cloud/seed/nocloud-net"
+    assert search.reasons == (
+        "nocloud: /var/lib/cloud/seed/nocloud: holds none of user-data, meta-data, network-config, vendor-data",
+    )
+
+
+def test_a_directory_of_the_image_that_cannot_be_read_is_named(machine: Machine, tmp_path: Path) -> None:
+    (tmp_path / "var/lib/cloud/seed/nocloud/user-data").mkdir(parents=True)
+    (tmp_path / "var/lib/cloud/seed/nocloud/meta-data").symlink_to("/etc/nowhere")
+    search = nocloud.find_baked(machine(Drives([])))
+    assert search.seed is None
+    assert search.reasons[0].startswith("nocloud: /var/lib/cloud/seed/nocloud: ")
+    assert "user-data" in search.reasons[0] or "meta-data" in search.reasons[0]

@@ -199,7 +199,7 @@ def test_it_replaces_meta_data_of_a_volume(machine: Machine) -> None:
     search = find(machine(drives, serial="ds=nocloud;h=serial;i=i-2", cmdline="ds=nocloud;h=web1"))
     assert search.seed is not None
     assert search.seed.documents[2:] == (
-        Document("serial", "SMBIOS serial", b"ds=nocloud;local-hostname=serial;instance-id=i-2"),
+        Document("serial", "SMBIOS serial", b"ds=nocloud;instance-id=i-2;local-hostname=serial"),
         Document("command-line", "kernel command line", b"ds=nocloud;local-hostname=web1"),
     )
     meta = metadata_nocloud.read(search.seed, Problems())
