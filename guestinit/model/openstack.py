@@ -1,0 +1,19 @@
+"""How OpenStack lays its metadata out, on a drive and over HTTP alike (platforms.md 8.1, 8.2)."""
+
+from __future__ import annotations
+
+# The newest one that is known and there is read: what a later one means nobody can know. Writers other than Nova have
+# `latest` only.
+VERSIONS = (
+    "2025-04-04", "2020-10-14", "2018-08-27", "2017-02-22", "2016-10-06", "2016-06-30", "2015-10-15", "2013-10-17",
+    "2013-04-04", "2012-08-10", "latest",
+)  # fmt: skip
+
+# The files of a version, by the name that each has as a document of a seed.
+DOCUMENTS = {
+    "meta_data.json": "meta-data",
+    "user_data": "user-data",
+    "network_data.json": "network-config",
+    "vendor_data.json": "vendor-data",
+    "vendor_data2.json": "vendor-data2",
+}
