@@ -37,7 +37,7 @@ if TYPE_CHECKING:
 
 # In the order in which they are asked.
 DRIVES: tuple[str, ...] = ("nocloud", "config-drive")
-SERVICES: tuple[str, ...] = ("cloudstack",)
+SERVICES: tuple[str, ...] = ("openstack", "ec2", "cloudstack")
 # To this one the machine's serial number and the kernel's command line can speak (model/line_configuration.py).
 LINED = "nocloud"
 

@@ -18,6 +18,7 @@ from collections.abc import Mapping
 from typing import TYPE_CHECKING
 
 from guestinit.datasources import Read, Search, label_of, where_of
+from guestinit.model.openstack import DOCUMENTS, VERSIONS
 from guestinit.model.seed import Document, Seed
 
 if TYPE_CHECKING:
@@ -28,26 +29,13 @@ NAME = "config-drive"
 LABELS = ("config-2", "config")
 BAKED = ("/var/lib/cloud/seed/config_drive",)
 
-# The newest one that is known and there is read: what a later one means nobody can know. Writers other than Nova have
-# `latest` only.
-VERSIONS = (
-    "2025-04-04", "2020-10-14", "2018-08-27", "2017-02-22", "2016-10-06", "2016-06-30", "2015-10-15", "2013-10-17",
-    "2013-04-04", "2012-08-10", "latest",
-)  # fmt: skip
-OPENSTACK = {
-    "meta_data.json": "meta-data",
-    "user_data": "user-data",
-    "network_data.json": "network-config",
-    "vendor_data.json": "vendor-data",
-    "vendor_data2.json": "vendor-data2",
-}
 CONTENT = "openstack/content/"
 CLOUDSTACK = "cloudstack/metadata/"
 # The documentation says one, the source the other.
 CLOUDSTACK_USER_DATA = ("cloudstack/userdata/user_data.txt", "cloudstack/user_data/user_data.txt")
 PASSWORD = "cloudstack/password/vm_password.txt"
 
-_TREES = tuple(tuple(f"openstack/{version}/{file}" for file in OPENSTACK) for version in VERSIONS)
+_TREES = tuple(tuple(f"openstack/{version}/{file}" for file in DOCUMENTS) for version in VERSIONS)
 NAMES = (_TREES, f"{CONTENT}*", f"{CLOUDSTACK}*.txt", *CLOUDSTACK_USER_DATA, PASSWORD)
 _NOTHING = "holds neither openstack/latest/meta_data.json nor cloudstack/metadata"
 
@@ -96,7 +84,7 @@ def compared(seed: Seed) -> tuple[str, ...]:
     taken = {path for document in seed.documents if (path := _path(document))}
     version = next((path.split("/")[1] for path in taken if path.startswith("openstack/") and CONTENT not in path), "")
     names = [f"openstack/{newer}/meta_data.json" for newer in VERSIONS[: VERSIONS.index(version or "latest")]]
-    names += [f"openstack/{version or 'latest'}/{file}" for file in OPENSTACK if file != "user_data"]
+    names += [f"openstack/{version or 'latest'}/{file}" for file in DOCUMENTS if file != "user_data"]
     for user_data in (f"openstack/{version or 'latest'}/user_data", *CLOUDSTACK_USER_DATA):
         names.append(user_data)
         if user_data in taken:
@@ -120,7 +108,7 @@ def _seed(files: Mapping[str, tuple[str, bytes]], where: str, reason: str, wrong
     for path in files:
         tree = path.partition("/")[0]
         if tree == "openstack" and not path.startswith(CONTENT):
-            add(OPENSTACK[os.path.basename(path)], path)
+            add(DOCUMENTS[os.path.basename(path)], path)
     metadata = [path for path in files if path.startswith(CLOUDSTACK)]
     is_cloudstack = metadata or PASSWORD in files or any(path in files for path in CLOUDSTACK_USER_DATA)
     if "meta-data" not in documents and not is_cloudstack:

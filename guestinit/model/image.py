@@ -8,7 +8,7 @@ from guestinit.model.facts import DefaultUser
 from guestinit.model.problem import Position
 from guestinit.model.value import MAP, Value
 
-DATASOURCES = ("nocloud", "config-drive", "cloudstack")
+DATASOURCES = ("nocloud", "config-drive", "openstack", "ec2", "cloudstack")
 
 
 class Image(NamedTuple):

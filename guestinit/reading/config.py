@@ -61,7 +61,7 @@ def _with_network(meta: MetaData, seed: Seed, image: Image, problems: Problems, 
         from guestinit.reading import network_config
 
         network = network_config.with_names_of_v1(network, problems)
-    return meta._replace(network=network)
+    return meta if network is None else meta._replace(network=network)
 
 
 class _Reader:

@@ -7,7 +7,8 @@ from typing import Any
 from guestinit.model.problem import ERROR, Position, Problem, Problems
 from guestinit.model.seed import Document, MetaData, Seed
 from guestinit.model.unreadable import Unreadable
-from guestinit.model.value import Given
+from guestinit.model.value import SCALAR, Given, Value
+from guestinit.reading import metadata_values as values
 from guestinit.reading import network_ec2
 
 TOP = "meta-data/"
@@ -24,7 +25,7 @@ def read(seed: Seed, problems: Problems) -> MetaData:
         instance_id=given.value,
         instance_id_given=True,
         hostname=_line(leaves.get("local-hostname")),
-        public_keys=_public_keys(leaves),
+        public_keys=_public_keys(leaves, problems),
         document=_document(leaves),
         at=given.at,
         network=network_ec2.read(leaves, problems),
@@ -33,30 +34,25 @@ def read(seed: Seed, problems: Problems) -> MetaData:
 
 def _line(leaf: Document | None) -> Given[str] | None:
     """The first word of a leaf: with several domains in its DHCP options AWS gives as many names."""
-    words = text_of(leaf).split() if leaf else []
+    words = _text(leaf).split() if leaf else []
     return Given(words[0], Position(leaf.label, 1, 1)) if leaf and words else None
 
 
-def text_of(leaf: Document) -> str:
+def _text(leaf: Document) -> str:
     """A leaf as text."""
     return leaf.content.decode("utf-8", "replace").replace("\0", "").strip()
 
 
-def _public_keys(leaves: dict[str, Document]) -> tuple[Given[str], ...]:
+def _public_keys(leaves: dict[str, Document], problems: Problems) -> tuple[Given[str], ...]:
     """The keys in the order of their numbers, each line once."""
-    found: dict[str, Given[str]] = {}
     numbered = []
     for path, leaf in leaves.items():
         folder, _, rest = path.partition("/")
         number, _, kind = rest.partition("/")
         if folder == "public-keys" and kind == "openssh-key":
             numbered.append((int(number) if number.isascii() and number.isdigit() else len(leaves), path, leaf))
-    for _, _, leaf in sorted(numbered, key=lambda each: each[:2]):
-        for place, line in enumerate(leaf.content.decode("utf-8", "replace").splitlines(), 1):
-            key = line.replace("\0", "").strip()
-            if key and not key.startswith("#"):
-                found.setdefault(key, Given(key, Position(leaf.label, place, 1)))
-    return tuple(found.values())
+    in_order = [leaf for _, _, leaf in sorted(numbered, key=lambda each: each[:2])]
+    return values.public_keys([Value(SCALAR, Position(leaf.label, 1, 1), _text(leaf)) for leaf in in_order], problems)
 
 
 def _document(leaves: dict[str, Document]) -> dict[str, Any]:
@@ -68,6 +64,6 @@ def _document(leaves: dict[str, Document]) -> dict[str, Any]:
         for folder in folders:
             deeper = inside.setdefault(folder, {})
             inside = deeper if isinstance(deeper, dict) else {}  # a name is a leaf and a directory: the first stays
-        lines = text_of(leaf).splitlines()
+        lines = _text(leaf).splitlines()
         inside.setdefault(name, lines[0] if len(lines) == 1 else lines or "")
     return top

@@ -66,14 +66,16 @@ def variables(meta: MetaData, datasource: str, machine: Mapping[str, str]) -> di
     """What a template may ask for. `machine` are further names of `v1` that the caller knows, such as `distro`."""
     document = dict(meta.document) if isinstance(meta.document, dict) else {}
     keys = [key.value for key in meta.public_keys]
+    placement = document.get("placement")  # EC2 has the zone there
+    place = {**document, **placement} if isinstance(placement, dict) else document
     v1: dict[str, Any] = {
         **machine,
         "instance_id": meta.instance_id,
         "cloud_name": datasource,
         "platform": datasource,
         "subplatform": f"seed ({datasource})",
-        "region": document.get("region"),
-        "availability_zone": document.get("availability-zone", document.get("availability_zone")),
+        "region": place.get("region"),
+        "availability_zone": place.get("availability-zone", place.get("availability_zone")),
         "public_ssh_keys": keys,
     }
     document["instance-id"] = meta.instance_id
