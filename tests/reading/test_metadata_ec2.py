@@ -72,7 +72,8 @@ def test_keys_come_in_the_order_of_their_numbers_each_once() -> None:
 def test_templates_see_the_tree() -> None:
     found, _ = read({"placement/availability-zone": "az1", "security-groups": "a\nb", "public-ipv4": "",
                      "tags/instance/Name": "web", "tags": "x"})  # fmt: skip
-    text = "## template: jinja\n{{ ds.meta_data.placement.availability_zone }} {{ v1.availability_zone }} {{ ds.meta_data.tags.instance.Name }}"
+    names = ("ds.meta_data.placement.availability_zone", "v1.availability_zone", "ds.meta_data.tags.instance.Name")
+    text = "## template: jinja\n" + " ".join(f"{{{{ {name} }}}}" for name in names)
     assert found.document["security-groups"] == ["a", "b"] and found.document["public-ipv4"] == ""
     problems = Problems()
     rendered = template.render(text, "user-data", template.variables(found, "ec2", {}), problems)
