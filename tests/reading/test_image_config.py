@@ -104,7 +104,7 @@ def test_what_is_not_given_stays() -> None:
         ),
         ("report: {console: maybe}\n", "error /1.yaml:1:19: report.console: expected true or false, got 'maybe'"),
         ("config: [a]\n", "error /1.yaml:1:9: config: expected a mapping, got a list"),
-        ("datasources: [ec2]\n", "warning /1.yaml:1:15: datasources: a datasource that this version does not have"),
+        ("datasources: [azure]\n", "warning /1.yaml:1:15: datasources: a datasource that this version does not have"),
         ("- a\n", "error /1.yaml:1:1: expected a mapping of keys to values, got a list"),
         ("a: b: c\n", "error /1.yaml:1:5: ': ' is not expected here"),
     ],
