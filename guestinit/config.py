@@ -40,7 +40,10 @@ def read_config(seed: Seed, image: Image, problems: Problems) -> Config:
     known = [key for _, keys in modules.ORDER for key in keys if key != "*"]
     inputs = reading.read(seed, image, known, problems)
     given = {name.text for name, _ in inputs.cloud_config.pairs}
-    beside = {"password_reset": inputs.meta.reset, "runcmd": inputs.scripts}
+    meta = inputs.meta
+    beside = {
+        "random_seed": meta.random_seed, "password_reset": meta.reset, "files": meta.files, "runcmd": inputs.scripts,
+    }  # fmt: skip
     sections: list[tuple[str, object]] = []
     accounts = Accounts()
     for name, keys in modules.ORDER:
@@ -48,7 +51,7 @@ def read_config(seed: Seed, image: Image, problems: Problems) -> Config:
             continue
         module = rooms.one("modules", name)
         fields = Fields(inputs.cloud_config, "", module.KEYS, problems, check=False)
-        section = module.read(fields, inputs.meta)
+        section = module.read(fields, meta)
         if isinstance(section, Accounts):
             accounts = section
         sections.append((name, section))

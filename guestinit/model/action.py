@@ -165,6 +165,12 @@ class Live(NamedTuple):
     value: str
 
 
+class Entropy(NamedTuple):
+    """Bytes that the kernel's random pool is stirred with: they are not counted as random, so they can only help."""
+
+    secret: Secret
+
+
 class Rename(NamedTuple):
     """What the kernel calls network interfaces, by their MACs: one action, because two may exchange their names.
 
@@ -195,12 +201,14 @@ class Grow(NamedTuple):
     file_system: bool = True
 
 
-Action = Union[File, Lines, Directory, Link, Absence, Group, User, Password, Command, Live, Rename, Request, Grow]
+Action = Union[
+    File, Lines, Directory, Link, Absence, Group, User, Password, Command, Live, Entropy, Rename, Request, Grow
+]
 
 KINDS: dict[type, str] = {
     File: "file", Lines: "lines", Directory: "directory", Link: "link", Absence: "absence", Group: "group",
-    User: "user", Password: "password", Command: "command", Live: "live", Rename: "rename",
-    Request: "request", Grow: "grow",
+    User: "user", Password: "password", Command: "command", Live: "live", Entropy: "entropy",
+    Rename: "rename", Request: "request", Grow: "grow",
 }  # fmt: skip
 
 

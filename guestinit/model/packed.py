@@ -23,7 +23,7 @@ class Budget:
         self.left = UNPACKED_LIMIT
 
 
-class _Unusable(Exception):
+class Unusable(Exception):
     """Why a content cannot be unpacked."""
 
 
@@ -50,8 +50,8 @@ def read_content(item: Fields, budget: Budget) -> bytes | None:
     try:
         data = _bytes(text.value)
         for step in steps if data else ():
-            data = _from_base64(data) if step == "base64" else _from_gzip(data, budget)
-    except _Unusable as error:
+            data = from_base64(data) if step == "base64" else _from_gzip(data, budget)
+    except Unusable as error:
         item.problems.error(text.at, item.path_of("content"), str(error), "the file is left out", 0)
         return None
     return data
@@ -72,19 +72,20 @@ def _bytes(text: str) -> bytes:
     try:
         return text.encode("utf-8", "surrogateescape")
     except UnicodeEncodeError:
-        raise _Unusable("this text cannot be written in UTF-8") from None
+        raise Unusable("this text cannot be written in UTF-8") from None
 
 
 def encodes(text: str) -> bool:
     """Whether a text can be written in UTF-8, bytes that came as surrogates included."""
     try:
         _bytes(text)
-    except _Unusable:
+    except Unusable:
         return False
     return True
 
 
-def _from_base64(data: bytes) -> bytes:
+def from_base64(data: bytes) -> bytes:
+    """The bytes behind base64 of any line length, padded or not. Raises `Unusable` if it is anything else."""
     import binascii  # delayed: only for packed files
 
     packed = b"".join(data.split())
@@ -92,31 +93,31 @@ def _from_base64(data: bytes) -> bytes:
     bare = packed.rstrip(b"=")
     # b2a_base64's counterpart skips what is no base64 and would make a file of something else.
     if bare.translate(None, alphabet) or len(bare) % 4 == 1:
-        raise _Unusable("this is not base64")
+        raise Unusable("this is not base64")
     try:
         return binascii.a2b_base64(bare + b"=" * (-len(bare) % 4))
     except binascii.Error:
-        raise _Unusable("this is not base64") from None
+        raise Unusable("this is not base64") from None
 
 
 def _from_gzip(data: bytes, budget: Budget) -> bytes:
     import zlib  # delayed: only for packed files
 
     if not data.startswith(b"\x1f\x8b"):
-        raise _Unusable("this is not gzip; write encoding: gz+b64 if it is base64 of it")
+        raise Unusable("this is not gzip; write encoding: gz+b64 if it is base64 of it")
     found = []
     while data.startswith(b"\x1f\x8b"):  # gzip files may stand one behind another
         unpacker = zlib.decompressobj(wbits=31)
         try:
             part = unpacker.decompress(data, budget.left + 1)
         except zlib.error:
-            raise _Unusable("this gzip is damaged") from None
+            raise Unusable("this gzip is damaged") from None
         budget.left -= len(part)
         if budget.left < 0:
             budget.left = 0
-            raise _Unusable(f"this unpacks to more than the {UNPACKED_LIMIT >> 20} MiB that all files may have")
+            raise Unusable(f"this unpacks to more than the {UNPACKED_LIMIT >> 20} MiB that all files may have")
         if not unpacker.eof:
-            raise _Unusable("this gzip is cut off")
+            raise Unusable("this gzip is cut off")
         found.append(part)
         data = unpacker.unused_data
     return b"".join(found)

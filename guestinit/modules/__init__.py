@@ -7,8 +7,10 @@ A module has `KEYS` (the top-level keys that it reads), a `Section` record, `rea
 from __future__ import annotations
 
 # In the order in which they are planned and, within a stage, applied: root access first, what can fail last.
-# Beside each name the keys that make it take part; a module marked `*` takes part always.
+# Beside each name the keys that make it take part; a module marked `*` takes part always. Some take part because of
+# what meta-data says, or for scripts (config.read_config).
 ORDER: tuple[tuple[str, tuple[str, ...]], ...] = (
+    ("random_seed", ()),  # before keys are made
     ("host_keys", ("*", "ssh_keys", "ssh_deletekeys", "ssh_genkeytypes", "ssh_quiet_keygen", "ssh_publish_hostkeys",
                    "ssh")),
     ("accounts", ("*", "users", "user", "groups")),

@@ -1,4 +1,4 @@
-"""`write_files`: whole files, their encodings, modes and owners.
+"""`write_files`: whole files, their encodings, modes and owners; before them the files that came with the meta-data.
 
 How `permissions` is read, since YAML turns `0644` into 420 and generators write that number back:
 quoted text and plain numbers with a leading zero or `0o` are octal. A plain number is octal if it makes a sensible mode
@@ -18,7 +18,7 @@ from guestinit.model.fields import Fields, Key, nearest, shorten
 from guestinit.model.mode import mode_of
 from guestinit.model.packed import Budget, encodes, read_content
 from guestinit.model.password import hide_lines
-from guestinit.model.problem import Position
+from guestinit.model.problem import Position, Problems
 from guestinit.model.secret import Secret
 from guestinit.model.seed import MetaData
 from guestinit.model.value import MAP, Value
@@ -66,6 +66,7 @@ def read(fields: Fields, meta: MetaData) -> Section:
     budget = Budget()
     entries: dict[int, Entry] = {}
     places: dict[str, list[int]] = {}  # the indices of the entries of each path
+    injected = _injected(meta, fields.problems)
     for index, item in enumerate(fields.items("write_files") or ()):
         path = f"write_files.{index}"
         if item.is_null:
@@ -83,7 +84,27 @@ def read(fields: Fields, meta: MetaData) -> Section:
             _replace(entry, [entries.pop(other) for other in places.pop(entry.path, ())], path, fields)
         entries[index] = entry
         places.setdefault(entry.path, []).append(index)
-    return Section(tuple(entries.values()))
+    wholes = {entry.path for entry in entries.values() if not entry.append}
+    for entry in injected:
+        if entry.path in wholes:
+            fields.problems.note(entry.at, "files", f"write_files has {shorten(entry.path)} too", "left out", 0)
+    return Section((*(entry for entry in injected if entry.path not in wholes), *entries.values()))
+
+
+def _injected(meta: MetaData, problems: Problems) -> list[Entry]:
+    """What the user gave to the platform, root's and 0600: cloud-init's 0660 without a group that means nobody."""
+    found: dict[str, Entry] = {}
+    for number, file in enumerate(meta.files):
+        text = file.path.value.strip()
+        path = _clean(text)
+        if not path:
+            message = "expected an absolute path of a file, without '..'"
+            problems.error(file.path.at, f"files.{number}.path", message, "left out", 0)
+            continue
+        if path in found:
+            problems.warning(file.path.at, f"files.{number}.path", f"{shorten(path)} twice", "the last is taken", 0)
+        found[path] = Entry(file.path.at, path, Secret(file.content), 0o600)
+    return list(found.values())
 
 
 def _entry(item: Fields, budget: Budget) -> Entry | None:
@@ -114,20 +135,26 @@ def _path(item: Fields) -> str | None:
             item.problems.error(item.at, item.path_of("path"), "a file needs a path", "left out", 0)
         return None
     text = given.value.strip()
-    parts = [part for part in text.split("/") if part not in ("", ".")]
-    printable = all(char.isprintable() for char in text) and encodes(text)
-    if not text.startswith("/") or ".." in parts or not parts or text.endswith("/") or not printable:
+    path = _clean(text)
+    if not path:
         value = item.raw("path")
         if value is not None:
             item.wrong("path", value, "an absolute path of a file, without '..'")
         return None
-    path = "/" + "/".join(parts)
     if path.startswith("/var/lib/cloud/scripts/"):
         item.problems.warning(
             given.at, item.path_of("path"), "nothing runs what lies here", "the file is written; use bootcmd or runcmd",
             len(text),
         )  # fmt: skip
     return path
+
+
+def _clean(text: str) -> str:
+    """The absolute path of a file, with single slashes; "" if this is none."""
+    parts = [part for part in text.split("/") if part not in ("", ".")]
+    printable = all(char.isprintable() for char in text) and encodes(text)
+    is_file = text.startswith("/") and ".." not in parts and parts and not text.endswith("/")
+    return "/" + "/".join(parts) if is_file and printable else ""
 
 
 # mode and owner

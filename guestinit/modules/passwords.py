@@ -14,7 +14,7 @@ from guestinit.model.action import ONCE, Because, Command, File, Lines, Password
 from guestinit.model.facts import Facts
 from guestinit.model.fields import Fields, Key
 from guestinit.model.password import GivenPassword
-from guestinit.model.problem import ERROR, Problem, Problems
+from guestinit.model.problem import ERROR, NOTE, WARNING, Problem, Problems
 from guestinit.model.secret import Secret
 from guestinit.model.seed import MetaData
 from guestinit.model.user import check_name
@@ -64,6 +64,7 @@ class Section(NamedTuple):
     entries: tuple[Entry, ...] = ()
     expire: bool = True
     ssh: Optional[Given[bool]] = None
+    platform: Optional[GivenPassword] = None  # the default user's, if nothing else says anything of that
 
 
 # reading
@@ -75,10 +76,10 @@ def read(fields: Fields, meta: MetaData) -> Section:
     default = password.read_either(given, fields.path_of("password"), fields.problems) if given else None
     chpasswd = fields.mapping("chpasswd", CHPASSWD_KEYS)
     if chpasswd is None:
-        return Section(default, ssh=_read_ssh(fields))
+        return Section(default, ssh=_read_ssh(fields), platform=meta.password)
     expire = chpasswd.flag("expire", safe=True)
     entries = (*_read_list(chpasswd), *_read_users(chpasswd))
-    return Section(default, entries, expire.value if expire else True, _read_ssh(fields))
+    return Section(default, entries, expire.value if expire else True, _read_ssh(fields), meta.password)
 
 
 def _read_ssh(fields: Fields) -> Given[bool] | None:
@@ -159,7 +160,7 @@ def _read_line(line: str, item: Value, path: str, problems: Problems) -> Iterato
 
 
 def plan(section: Section, facts: Facts, accounts: Accounts) -> Iterator[Union[Step, Problem]]:
-    """One step for each account; `chpasswd` counts before `password`, and both before what `users` says."""
+    """One step for each account: `chpasswd` counts before `password`, then comes `users`, and last the platform."""
     people = accounts.everybody(facts)
     default = accounts.default_user(facts)
     wanted: dict[str, tuple[Password, Because]] = {}
@@ -168,6 +169,13 @@ def plan(section: Section, facts: Facts, accounts: Accounts) -> Iterator[Union[S
         if action is not None:
             at = account.password.at if account.password else account.at
             wanted[account.name] = action, Because(at, "" if at else "this is the default user of the image")
+    if section.platform is not None:
+        refusal = _refuse(section.platform, default)
+        if refusal is not None:
+            yield refusal
+        elif default is not None and default.password is None:
+            action = Password(default.name, section.platform.secret, section.platform.hashed)
+            wanted[default.name] = action, Because(section.platform.at)
     given = list(section.entries)
     if section.default is not None:
         if default is not None:
@@ -203,6 +211,19 @@ def plan(section: Section, facts: Facts, accounts: Accounts) -> Iterator[Union[S
         )
     if section.ssh is not None:
         yield from _plan_sshd(section.ssh, facts)
+
+
+def _refuse(given: GivenPassword, default: Optional[Account]) -> Optional[Problem]:
+    """Why the platform's password is not for anybody.
+
+    No error: Nova makes up a password for every machine, whether somebody wants one or not.
+    """
+    if default is None:
+        message = "there is no default user to have it"
+        return Problem(WARNING, given.at, "password", message, "left out; add default to users", 0)
+    if default.lock:
+        return Problem(NOTE, given.at, "password", f"users locks the password of {default.name}", "left out", 0)
+    return None
 
 
 def _of_account(account: Account, facts: Facts) -> Password | None:

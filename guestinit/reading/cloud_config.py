@@ -1,8 +1,8 @@
 """Cloud-config: the parts of a seed as mappings, and these merged into one.
 
-For each top-level key the highest source that gives it wins whole: user-data over vendor-data over the image's
-defaults. Between the parts of one source the first one that gives a key keeps it, as with cloud-init's default; there a
-second `runcmd` is lost in silence, here it is said.
+For each top-level key the highest source that gives it wins whole: user-data over vendor-data2 over vendor-data over
+the image's defaults. Between the parts of one source the first one that gives a key keeps it, as with cloud-init's
+default; there a second `runcmd` is lost in silence, here it is said.
 """
 
 from __future__ import annotations
@@ -49,7 +49,8 @@ UNSUPPORTED = frozenset(
     )
 )  # fmt: skip
 
-_VENDOR = "vendor_data"
+# By which the user switches a vendor's document off: `vendor_data: {enabled: false}`.
+_SWITCHES = {"vendor-data": "vendor_data", "vendor-data2": "vendor_data2"}
 
 
 def read(parts: Sequence[Part], known: Sequence[str], problems: Problems) -> Value | None:
@@ -87,7 +88,7 @@ def check(value: Value, known: Sequence[str], problems: Problems) -> Value:
                 key.at, path, f"given twice, first in line {first.line}", "the last one is taken", len(path)
             )
         found[name] = (key, content)
-        if name in known or name == _VENDOR or name.startswith("x-"):
+        if name in known or name in _SWITCHES.values() or name.startswith("x-"):
             continue
         if name in WITHOUT_EFFECT:
             problems.note(key.at, path, "has no effect here", WITHOUT_EFFECT[name], len(path))
@@ -101,21 +102,22 @@ def check(value: Value, known: Sequence[str], problems: Problems) -> Value:
     return value._replace(pairs=tuple(found.values()))
 
 
-def merge(user: Value | None, vendor: Value | None, defaults: Value, known: Sequence[str], problems: Problems) -> Value:
-    """One mapping out of the sources. The user may switch the vendor's off: `vendor_data: {enabled: false}`."""
-    sources = [source for source in (user, None if vendor_switched_off(user) else vendor) if source is not None]
+def merge(given: Sequence[Value | None], defaults: Value, known: Sequence[str], problems: Problems) -> Value:
+    """One mapping out of the sources, of which the first has the highest rank and the image's defaults the lowest."""
+    sources = [source for source in given if source is not None]
     sources.append(check(defaults, known, problems))
     found: dict[str, tuple[Value, Value]] = {}
     for source in sources:
         for key, content in source.pairs:
             found.setdefault(key.text, (key, content))
-    found.pop(_VENDOR, None)
+    for name in _SWITCHES.values():
+        found.pop(name, None)
     return Value(MAP, sources[0].at, pairs=tuple(found.values()))
 
 
-def vendor_switched_off(user: Value | None) -> bool:
-    """Whether user-data refuses vendor-data."""
-    setting = user.get(_VENDOR) if user is not None else None
+def switched_off(name: str, user: Value | None) -> bool:
+    """Whether user-data refuses this document of the vendor's."""
+    setting = user.get(_SWITCHES[name]) if user is not None else None
     enabled = setting.get("enabled") if setting is not None else None
     return enabled is not None and enabled.kind == SCALAR and enabled.text.lower() in FALSE
 

@@ -9,7 +9,7 @@ from guestinit.model.image import Image
 from guestinit.model.problem import Position, Problems
 from guestinit.model.seed import Document, Inputs, MetaData, Part, Seed
 from guestinit.model.value import Value
-from guestinit.reading import cloud_config, decode, formats, metadata
+from guestinit.reading import cloud_config, decode, formats, metadata, vendor_data
 
 if TYPE_CHECKING:
     from guestinit.model.network import Network
@@ -28,14 +28,20 @@ def read(
     """
     texts: dict[str, str] = {}
     meta = _with_network(metadata.read(seed, problems), seed, image, problems, texts)
+    if meta.dsmode == "pass":
+        # So cloud-init has it: a seed that says this only brings files and a network.
+        seed = seed._replace(documents=())
+        meta = meta._replace(hostname=None, public_keys=(), password=None)
     reader = _Reader(seed, meta, machine or {}, problems, texts)
-    user, user_scripts = reader.source("user-data", known_keys)
-    vendor, vendor_scripts = reader.source("vendor-data", known_keys)
-    if cloud_config.vendor_switched_off(user):
-        vendor_scripts = ()
-    merged = cloud_config.merge(user, vendor, image.defaults, known_keys, problems)
-    # The vendor's scripts run first, so that the user's have the last word.
-    return Inputs(meta, merged, (*vendor_scripts, *user_scripts), texts)
+    user, scripts = reader.source("user-data", known_keys)
+    sources = [user]
+    for name in reversed(vendor_data.NAMES):
+        vendor, vendor_scripts = reader.source(name, known_keys)
+        if not cloud_config.switched_off(name, user):
+            sources.append(vendor)
+            # The vendor's scripts run first, so that the user's have the last word.
+            scripts = vendor_scripts + scripts
+    return Inputs(meta, cloud_config.merge(sources, image.defaults, known_keys, problems), scripts, texts)
 
 
 def read_network(document: Document, problems: Problems, input_format: str = "") -> Network | None:
@@ -78,23 +84,24 @@ class _Reader:
 
     def source(self, name: str, known_keys: Sequence[str]) -> tuple[Value | None, tuple[Part, ...]]:
         """The cloud-config of this document as one mapping or None, and its scripts."""
-        document = self._seed.document(name)
-        if document is None:
-            return None, ()
         configs: list[Part] = []
         scripts: list[Part] = []
-        for found in decode.parts(document, self._problems):
-            self._texts[found.label] = found.text
-            part = self._rendered(found) if found.kind == formats.TEMPLATE else found
-            if part is None or part.kind == formats.EMPTY:
-                continue
-            if part.kind == formats.CLOUD_CONFIG:
-                configs.append(part)
-            elif part.kind == formats.SCRIPT:
-                scripts.append(part)
-            else:
-                self._refuse(part, document)
+        for document in vendor_data.documents(self._seed, name, self._problems):
+            for found in decode.parts(document, self._problems):
+                self._take(found, document, configs, scripts)
         return cloud_config.read(configs, known_keys, self._problems), tuple(scripts)
+
+    def _take(self, found: Part, document: Document, configs: list[Part], scripts: list[Part]) -> None:
+        self._texts[found.label] = found.text
+        part = self._rendered(found) if found.kind == formats.TEMPLATE else found
+        if part is None or part.kind == formats.EMPTY:
+            return
+        if part.kind == formats.CLOUD_CONFIG:
+            configs.append(part)
+        elif part.kind == formats.SCRIPT:
+            scripts.append(part)
+        else:
+            self._refuse(part, document)
 
     def _rendered(self, part: Part) -> Part | None:
         from guestinit.reading import template  # delayed: only for a template

@@ -10,6 +10,7 @@ from guestinit.model.action import (
     Absence,
     Command,
     Directory,
+    Entropy,
     File,
     Group,
     Grow,
@@ -88,6 +89,8 @@ def title(step: Step) -> str:
         return printable(f"user {action.name}")
     if isinstance(action, Live):
         return printable(f"running {action.name}")
+    if isinstance(action, Entropy):
+        return "the kernel's random pool"
     if isinstance(action, Rename):
         return printable(f"interface names {', '.join(name for _, name in action.names)}")
     assert isinstance(action, Grow)

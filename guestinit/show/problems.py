@@ -15,7 +15,7 @@ from guestinit.show.colour import BOLD, DIM, RED, YELLOW, paint
 EXCERPT = 100
 # What stands in a line beside the mistake may be a secret, which is only known by its look.
 _SECRET_KEY = re.compile(
-    r"(pass|pwd|secret|token|private|shared|credential|hash|key)[\w -]*[\"']?\s*[:=]", re.IGNORECASE
+    r"(pass|pwd|secret|token|private|shared|credential|hash|key|random.seed)[\w -]*[\"']?\s*[:=]", re.IGNORECASE
 )
 _SECRET_VALUE = re.compile(r"\$\w{1,12}\$|PRIVATE KEY|://[^/\s]*@")
 _KEY_END = re.compile(r"[\"']?\s*:(?=\s*\S)")

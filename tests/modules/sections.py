@@ -33,11 +33,11 @@ def accounts(*names: str) -> Accounts:
     return Accounts(tuple(Account(name) for name in names))
 
 
-def section(module: ModuleType, text: str) -> tuple[Any, list[Problem]]:
+def section(module: ModuleType, text: str, meta: MetaData | None = None) -> tuple[Any, list[Problem]]:
     """The module's section of a document, and what is wrong with it."""
     problems = Problems()
     fields = Fields(parse(text), "", module.KEYS, problems, check=False)
-    return module.read(fields, MetaData("i-1", True)), problems.found
+    return module.read(fields, meta or MetaData("i-1", True)), problems.found
 
 
 def steps(module: ModuleType, text: str, here: Facts | None = None, declared: Accounts = NOBODY) -> list[Step]:

@@ -15,7 +15,8 @@ from guestinit.model.mode import mode_of
 from guestinit.model.packed import UNPACKED_LIMIT
 from guestinit.model.problem import Position
 from guestinit.model.secret import Secret
-from guestinit.model.value import SCALAR, Value
+from guestinit.model.seed import InjectedFile, MetaData
+from guestinit.model.value import SCALAR, Given, Value
 from guestinit.modules import files
 from tests.modules.sections import accounts, facts, messages, planned, section, steps
 
@@ -338,3 +339,50 @@ def test_ten_thousand_entries_take_no_square_of_time() -> None:
     started = time.process_time()
     assert len(steps(files, f"write_files: [{entries}]")) == 5000
     assert time.process_time() - started < 20
+
+
+# files of the meta-data
+
+
+def injected(text: str, *pairs: tuple[str, bytes]) -> tuple[list[tuple[str, bytes, int | None]], list[str]]:
+    """Path, content and mode of what is planned, and what is said."""
+    found = tuple(
+        InjectedFile(Given(path, Position("meta-data", 1, number)), content)
+        for number, (path, content) in enumerate(pairs, 1)
+    )
+    read, problems = section(files, text, MetaData("i-1", True, files=found))
+    actions = [step.action for step in planned(files, read)]
+    assert all(isinstance(action, File) and action.owner == "root" for action in actions)
+    listed = [(action.path, content(action), action.mode) for action in actions if isinstance(action, File)]
+    return listed, [f"{problem.severity} {problem}" for problem in problems]
+
+
+def test_injected_file_is_roots_alone() -> None:
+    found, said = injected("", ("/etc/motd", b"hello"), ("/opt//x/./y", b"\0\xff"))
+    assert (found, said) == ([("/etc/motd", b"hello", 0o600), ("/opt/x/y", b"\0\xff", 0o600)], [])
+
+
+@pytest.mark.parametrize("path", ["../../etc/shadow", "/a/../etc/shadow", "etc/motd", "/etc/", "/", "", "/a\0b", "~/x"])
+def test_injected_file_with_a_path_that_is_none(path: str) -> None:
+    """Quirk 20 of platforms.md: traversal, relative targets."""
+    found, said = injected("", (path, b"bad"), ("/etc/motd", b"good"))
+    assert found == [("/etc/motd", b"good", 0o600)]
+    assert said == ["error meta-data:1:1: files.0.path: expected an absolute path of a file, without '..'"]
+
+
+def test_write_files_goes_before_an_injected_file() -> None:
+    text = "write_files: [{path: /etc/motd, content: mine}]"
+    found, said = injected(text, ("/etc/motd", b"theirs"), ("/etc/issue", b"theirs"))
+    assert found == [("/etc/issue", b"theirs", 0o600), ("/etc/motd", b"mine", 0o644)]
+    assert said == ["note meta-data:1:1: files: write_files has /etc/motd too"]
+
+
+def test_write_files_appends_to_an_injected_file() -> None:
+    text = "write_files: [{path: /etc/motd, content: mine, append: true}]"
+    assert injected(text, ("/etc/motd", b"theirs ")) == ([("/etc/motd", b"theirs mine", 0o600)], [])
+
+
+def test_injected_twice() -> None:
+    found, said = injected("", ("/etc/motd", b"a"), ("/etc//motd", b"b"))
+    assert found == [("/etc/motd", b"b", 0o600)]
+    assert said == ["warning meta-data:1:2: files.1.path: /etc/motd twice"]

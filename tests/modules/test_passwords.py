@@ -11,9 +11,10 @@ from hypothesis import strategies as st
 from guestinit.model.accounts import Accounts
 from guestinit.model.action import ONCE, Command, File, Lines, Password, Step
 from guestinit.model.facts import Facts
-from guestinit.model.password import is_hash
-from guestinit.model.problem import Problem, Problems
+from guestinit.model.password import GivenPassword, is_hash
+from guestinit.model.problem import Position, Problem, Problems
 from guestinit.model.secret import Secret
+from guestinit.model.seed import MetaData
 from guestinit.modules import accounts, passwords
 from tests.modules.sections import facts, messages, section
 
@@ -312,3 +313,69 @@ def test_the_section_prints_no_secret() -> None:
     read: Any = section(passwords, f"password: hunter2\nchpasswd: {{list: ['root:hunter3', 'a:{SHA256}']}}")[0]
     assert "hunter" not in repr(read) and SHA256 not in repr(read)
     assert repr(plan("password: hunter2")).count("***") == 2
+
+
+# the platform's
+
+
+PLATFORM = MetaData("i-1", True, password=GivenPassword(Position("meta-data", 1, 9), Secret("from the platform")))
+APPLIED = Password("debian", Secret("from the platform"))
+
+
+def with_platform(text: str, machine: Facts | None = None) -> tuple[dict[str, Step], list[str]]:
+    declared, _ = section(accounts, text)
+    read, _ = section(passwords, text, PLATFORM)
+    planned = list(passwords.plan(read, machine or facts(), declared))
+    steps = {step.action.user: step for step in planned if isinstance(step, Step) and isinstance(step.action, Password)}
+    return steps, [f"{found.severity} {found}" for found in planned if isinstance(found, Problem)]
+
+
+@pytest.mark.parametrize(
+    "text",
+    ["", "users: [default]", "users: [default, {name: bob}]", "users: [{name: debian, lock_passwd: false}, default]",
+     "chpasswd: {expire: true}", "chpasswd: {list: ['root:abc']}"],
+)  # fmt: skip
+def test_platforms_password_is_the_default_users(text: str) -> None:
+    """It never has to be changed at the first login, and sshd takes what it took before."""
+    steps, said = with_platform(text, facts(users=("root", "debian")))
+    step = steps["debian"]
+    assert (step.action, step.frequency, step.vital, said) == (APPLIED, ONCE, True, [])
+    assert (str(step.because), step.needs) == ("meta-data:1:9", ("user:debian",))
+
+
+def test_platforms_password_is_applied_once_for_each_value() -> None:
+    first, second = (with_platform("")[0]["debian"].basis for _ in range(2))
+    assert first == second
+    read, _ = section(passwords, "", MetaData("i-1", True, password=GivenPassword(Position("m"), Secret("another"))))
+    declared, _ = section(accounts, "")
+    (step,) = passwords.plan(read, facts(), declared)
+    assert isinstance(step, Step) and step.basis != first
+
+
+@pytest.mark.parametrize(
+    "text",
+    [
+        "password: mine",
+        "chpasswd: {users: [{name: debian, password: mine, type: text}]}",
+        "chpasswd: {list: ['debian:mine']}",
+        "users: [default, {name: debian, plain_text_passwd: mine}]",
+    ],
+)
+def test_any_password_of_cloud_config_goes_before_the_platforms(text: str) -> None:
+    steps, said = with_platform(text)
+    action = steps["debian"].action
+    assert isinstance(action, Password) and action.secret is not None
+    assert (action.secret.reveal(), said) == (b"mine", [])
+
+
+def test_platforms_password_does_not_open_what_the_user_locks() -> None:
+    steps, said = with_platform("users: [default, {name: debian, lock_passwd: true}]")
+    assert steps["debian"].action == Password("debian", locked=True)
+    assert said == ["note meta-data:1:9: password: users locks the password of debian"]
+
+
+@pytest.mark.parametrize("text", ["users: []", "users: [{name: bob}]"])
+def test_platforms_password_without_a_default_user(text: str) -> None:
+    steps, said = with_platform(text)
+    assert all(step.action != APPLIED for step in steps.values())
+    assert said == ["warning meta-data:1:9: password: there is no default user to have it"]

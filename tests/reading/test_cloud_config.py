@@ -98,7 +98,9 @@ def merge(user: str | None, vendor: str | None, image: str = "") -> tuple[Any, l
         return None if text is None else cloud_config.read([Part("cloud-config", label, text)], KNOWN, problems)
 
     defaults = value(image, "image") or NOTHING
-    merged = cloud_config.merge(value(user, "user"), value(vendor, "vendor"), defaults, KNOWN, problems)
+    own, vendors = value(user, "user"), value(vendor, "vendor")
+    sources = (own, None if cloud_config.switched_off("vendor-data", own) else vendors)
+    merged = cloud_config.merge(sources, defaults, KNOWN, problems)
     return data(merged), [f"{problem.severity} {problem}" for problem in problems.found]
 
 
@@ -126,5 +128,5 @@ def test_image_defaults_are_checked() -> None:
 
     defaults = parse("hostnam: x\n", "guestinit.yaml", Problems())
     assert defaults is not None
-    cloud_config.merge(None, None, defaults, KNOWN, problems)
+    cloud_config.merge((), defaults, KNOWN, problems)
     assert [str(problem) for problem in problems.found] == ["guestinit.yaml:1:1: hostnam: unknown key"]
