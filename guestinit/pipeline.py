@@ -186,6 +186,9 @@ def begin(course: Course, system: System) -> None:
     if STAGES[0] in course.order.stages and identity.kind != SAME and not course.order.again:
         this_boot = "" if identity.kind == RESUMED else boot.boot_id(system)
         system.state.begin(course.seed, Settled(course.instance, identity.of or identity.kind, boot=this_boot))
+    was = system.state.settled
+    if identity.kind == SAME and was is not None and system.live and was.instance.line != course.instance.line:
+        system.state.remember_line(course.instance.line)
 
 
 def left_for_later(order: Order, due: tuple[Step, ...]) -> tuple[str, ...]:
@@ -203,8 +206,7 @@ def remember(course: Course, report: Report, system: System) -> None:
     identity = course.identity
     settled = Settled(course.instance, identity.of or identity.kind, offline=not system.live)
     if identity.kind == SAME and system.state.settled is not None:
-        was = system.state.settled
-        settled = was._replace(instance=was.instance._replace(line=course.instance.line))
+        settled = system.state.settled
     elif system.live:
         os.sync()  # useradd, package managers and commands do not bring what they wrote to the disk themselves
     system.state.settle(settled, what_an_unchanged_boot_compares(course, report, system))
@@ -223,7 +225,7 @@ def what_an_unchanged_boot_compares(course: Course, report: Report, system: Syst
         return ""  # only the service itself can tell this machine from its clones
     document = template(report)
     line = announce.console_line(document) if course.config.image.option("report.console", "true") == "true" else ""
-    checks = tuple(engine.every_boot_checks(course.plan, system))
+    checks = (*engine.every_boot_checks(course.plan, system), f"words {course.instance.line}")
     if services.renews(source):
         checks += (f"renew {source}",)
     uuid = system.state.digest(course.instance.uuid.encode())

@@ -81,8 +81,13 @@ def fetch(service: str, system: System, settled: bool) -> Search:
 
 
 def has_news(service: str, system: System) -> bool:
-    """Whether a service may say something that a settled machine has not heard yet."""
-    return bool(rooms.one("datasources", service).RENEWS) or not _is_as_settled(system)
+    """Whether a service may say something that a settled machine has not heard yet.
+
+    A clone without a uuid looks like its template. Only a metadata service can tell them apart; a server that somebody
+    names on the command line is not waited for at every boot because of that.
+    """
+    is_pointed_at = service not in SERVICES
+    return bool(rooms.one("datasources", service).RENEWS) or not _is_as_settled(system, is_pointed_at)
 
 
 def renews_later(service: str, system: System) -> bool:
@@ -90,12 +95,15 @@ def renews_later(service: str, system: System) -> bool:
     return renews(service) and system.state.unfinished() is None and _is_as_settled(system)
 
 
-def _is_as_settled(system: System) -> bool:
-    """Whether this is certainly the machine that was settled here, and is told the same by who operates it."""
+def _is_as_settled(system: System, without_uuid: bool = False) -> bool:
+    """Whether this is the machine that was settled here, and is told the same by who operates it.
+
+    That is certain where it has a uuid; `without_uuid`: probable is enough.
+    """
     from guestinit.system import facts, seed_line
 
     settled = system.state.settled
     if settled is None or settled.offline:
         return False
     uuid, said = facts.machine_uuid(system), system.state.digest(seed_line.words(system.root.path))
-    return uuid != "" and (settled.instance.uuid, settled.instance.line) == (uuid, said)
+    return (uuid != "" or without_uuid) and (settled.instance.uuid, settled.instance.line) == (uuid, said)

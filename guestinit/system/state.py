@@ -181,14 +181,25 @@ class State:
         """The run that has begun and not finished, if there is one."""
         return _settled(self.journal.run)
 
+    def remember_line(self, line: str) -> None:
+        """This machine is the settled one, and is told so in other words (Instance.line): asked for once, not again."""
+        assert self.settled is not None
+        self.settled = self.settled._replace(instance=self.settled.instance._replace(line=line))
+        self._store_settled()
+
+    def _store_settled(self) -> None:
+        assert self.settled is not None
+        record = {"version": VERSION, **_record(self.settled)}
+        self._store("settled.json", json.dumps(record, indent=1).encode())
+
     def settle(self, run: Settled, fast: str) -> None:
         """The run is complete: this is now the machine that is settled here. The order is safe at every power cut.
 
         `fast` is what an unchanged boot compares, "" where it has to plan.
         """
         self.save()
-        self._store("settled.json", json.dumps({"version": VERSION, **_record(run)}, indent=1).encode())
         self.settled = run
+        self._store_settled()
         self.journal.end_run()
         if fast:
             self._store("fast", fast.encode())

@@ -9,7 +9,7 @@ from __future__ import annotations
 
 import os
 
-from guestinit.system import digest, drive
+from guestinit.system import digest, drive, seed_line
 
 TYPE_CHECKING = False  # typing itself would cost this boot 4 ms
 if TYPE_CHECKING:
@@ -24,9 +24,10 @@ NAMES = ("user-data", "meta-data", "network-config", "vendor-data")
 def describe(content: str, uuid: str, checks: tuple[str, ...], document: Mapping[str, object], console: str) -> str:
     """The lines that `compare` reads; empty if the boot has to plan, because something can only be decided there.
 
-    `content` and `uuid` are keyed digests, `checks` is what `engine.every_boot_checks` yields, perhaps with a line
-    `renew SERVICE` (a metadata service that may have news for a settled machine), `document` is the status document and
-    `console` the line for the consoles, both with the marks @boot_id@, @kind@, @reason@ and @uptime@.
+    `content` and `uuid` are keyed digests, `checks` is what `engine.every_boot_checks` yields, with a line
+    `words DIGEST` (what the serial number and the command line say to NoCloud) and perhaps `renew SERVICE` (a metadata
+    service that may have news for a settled machine), `document` is the status document and `console` the line for the
+    consoles, both with the marks @boot_id@, @kind@, @reason@ and @uptime@.
     """
     if "plan" in checks:
         return ""
@@ -66,6 +67,7 @@ def compare(root: str = "") -> tuple[str, str, str, str, str] | None:
         documents = drive.read(device, file_system, NAMES)
         if not documents:
             continue  # the full story names it and takes the next one; so do we
+        documents.update(seed_line.documents(root))
         if digest.of_documents(key, documents) != content:
             return None
         kind, reason = "same", "same instance-id, same content"
@@ -101,6 +103,9 @@ def _holds(root: str, key: bytes, name: str, rest: str) -> bool:
     if name == "line":
         path, _, text = rest.partition(" ")
         return text.encode() in _read(root + path).split(b"\n")
+    if name == "words":  # who is told nothing any more has been told what it had to know
+        words = seed_line.words(root)
+        return not words or digest.keyed(key, (words,)) == rest
     if name == "name":
         return True  # names_to_give
     if name == "size":

@@ -168,6 +168,13 @@ def test_what_grub_cut_off_is_guessed(machine: Machine) -> None:
     assert reason.startswith("nocloud: the kernel command line says ds=nocloud-net and no address; GRUB ends")
 
 
+def test_a_settled_machine_without_a_uuid_is_not_kept_waiting(machine: Machine) -> None:
+    system = machine(cmdline="ds=nocloud;s=http://10.0.2.2/")
+    line = system.state.digest(seed_line.words(system.root.path))
+    system.state.settled = Settled(Instance("i-1", "", "", line=line))
+    assert datasources.without_news(find(system), system).service == ""
+
+
 @pytest.mark.parametrize(
     ("settled", "uuid", "cmdline", "asked"),
     [
