@@ -83,12 +83,15 @@ class Service:
     """A service on one or several addresses, until `close`.
 
     `faults` are replies that are given before the right one, by path. `limit` is how many requests each second
-    all guests together may make; more of them are answered with 429.
+    all guests together may make; more of them are answered with 429. For `late` seconds after the first request
+    nothing but 503 is said, as while a cloud comes up.
     """
 
     def __init__(self, files: Callable[[], Files], limit: float = 0) -> None:
         self.files = files
         self.limit = limit
+        self.late = 0.0
+        self._first = 0.0
         self.faults: dict[str, list[Reply]] = {}
         self.log: list[str] = []
         self.told: Callable[[str], None] = lambda line: None
@@ -152,10 +155,13 @@ class Service:
         raise NotImplementedError
 
     def _refusal(self) -> Optional[Reply]:
-        """Too many requests: as a bucket that drips, so that a burst costs those who come later."""
+        """Too early, or too many requests: as a bucket that drips, so that a burst costs those who come later."""
+        now = time.monotonic()
+        self._first = self._first or now
+        if now < self._first + self.late:
+            return Reply(503, b"Service Unavailable")
         if not self.limit:
             return None
-        now = time.monotonic()
         self._allowance = min(self.limit, self._allowance + (now - self._since) * self.limit)
         self._since = now
         if self._allowance < 1:
@@ -232,11 +238,14 @@ def main() -> None:
     parser.add_argument("--port", type=int, default=80)
     parser.add_argument("--files", type=Path, metavar="DIRECTORY")
     parser.add_argument("--tokens", choices=("required", "optional", "none", "off"), default="none")
+    parser.add_argument("--limit", type=float, default=0, help="requests a second; what is above gets a 429")
+    parser.add_argument("--late", type=float, default=0, help="seconds after the first request in which it says 503")
     parser.add_argument("--log", type=Path, metavar="FILE")
     options = parser.parse_args()
     standard = openstack_files() if options.kind == "openstack" else ec2_files()
     kind = OpenStack if options.kind == "openstack" else Ec2
-    service = kind(lambda: load(options.files) if options.files else standard)
+    service = kind(lambda: load(options.files) if options.files else standard, options.limit)
+    service.late = options.late
     if isinstance(service, Ec2):
         service.tokens = options.tokens
     if options.log:

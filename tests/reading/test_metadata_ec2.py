@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+import base64
+import gzip
+from collections.abc import Callable, Mapping
 
 import pytest
 from hypothesis import given, settings
@@ -10,7 +12,7 @@ from hypothesis import strategies as st
 
 from guestinit.model.image import Image
 from guestinit.model.network import CONFIGURED, PHYSICAL, Link, Network
-from guestinit.model.problem import Problems
+from guestinit.model.problem import NOTE, Problems
 from guestinit.model.seed import Document, MetaData, Seed
 from guestinit.model.unreadable import Unreadable
 from guestinit.reading import config, metadata, template
@@ -131,6 +133,25 @@ def test_network_of_the_tree_is_taken_and_a_document_would_win() -> None:
     assert [link.match.mac for link in links()] == [FIRST]
     other = b"version: 2\nethernets: {eth9: {dhcp4: true}}\n"
     assert [link.name for link in links(network_config=other)] == ["eth9"]
+
+
+WRAPPINGS: dict[str, Callable[[bytes], bytes]] = {
+    "as it is": bytes,
+    "gzip": gzip.compress,
+    "base64": base64.b64encode,
+    "base64 of gzip": lambda text: base64.b64encode(gzip.compress(text)),
+    "base64 twice": lambda text: base64.encodebytes(base64.b64encode(text)),
+}
+
+
+@pytest.mark.parametrize("wrap", WRAPPINGS.values(), ids=WRAPPINGS)
+def test_user_data_is_read_however_it_is_wrapped(wrap: Callable[[bytes], bytes]) -> None:
+    problems = Problems()
+    given = seed({"instance-id": "i-1"}, user_data=wrap(b"#cloud-config\nlocale: C.UTF-8\n"))
+    inputs = config.read(given, Image(), ("locale",), problems)
+    locale = inputs.cloud_config.get("locale")
+    assert locale is not None and locale.text == "C.UTF-8"
+    assert all(problem.severity == NOTE for problem in problems.found)
 
 
 PATHS = st.sampled_from(
