@@ -83,7 +83,7 @@ def request(
     if any(not line.isprintable() or not line.isascii() for line in lines):
         raise NoAnswer("a header that cannot be sent")
     sock = _connect(address.host, address.port, nic or address.zone, deadline)
-    reader = _Reader(sock, deadline)
+    reader = _Reader(sock, deadline, limit)
     try:
         if address.secure:
             reader.sock = sock = _secure(sock, address.host, verify, deadline)
@@ -113,7 +113,7 @@ def raw(address: str, port: int, text: bytes, deadline: float, nic: str = "") ->
     Raises NoAnswer. A server that closes without a word has answered, with nothing.
     """
     sock = _connect(address, port, nic, deadline)
-    reader = _Reader(sock, deadline)
+    reader = _Reader(sock, deadline, RAW_LIMIT)
     said = b""
     try:
         _send(text, sock, deadline)
@@ -138,10 +138,11 @@ class _Reader(io.RawIOBase):
     http.client is given this in place of a socket, whose own time limit would start again with every byte.
     """
 
-    def __init__(self, sock: socket.socket, deadline: float) -> None:
+    def __init__(self, sock: socket.socket, deadline: float, limit: int) -> None:
         self.sock = sock
         self.received = 0
         self._deadline = deadline
+        self._limit = limit
 
     def readable(self) -> bool:
         return True
@@ -150,6 +151,9 @@ class _Reader(io.RawIOBase):
         self.sock.settimeout(_left(self._deadline))
         count = self.sock.recv_into(buffer)
         self.received += count
+        # Headers and the framing of chunks are extra. http.client takes a chunk of the size -1 as one without end.
+        if self.received > 2 * self._limit + MIB:
+            raise NoAnswer(f"more than {_size(self._limit)}")
         return count
 
     def makefile(self, _mode: str) -> io.BufferedReader:

@@ -11,6 +11,8 @@ from collections.abc import Iterator
 from pathlib import Path
 
 import pytest
+from hypothesis import HealthCheck, given, settings
+from hypothesis import strategies as st
 
 from guestinit.system import http
 from tests.http.listener import Behave, Listener, answer, say
@@ -137,6 +139,28 @@ def test_ten_megabytes_are_fine_and_more_than_the_limit_is_not_taken(ends: tuple
     assert ask(ends, say(answer("200 OK", body)), 60).body == body
     assert refusal(ends, say(answer("200 OK", body)), limit=4 << 20) == "more than 4 MiB"
     assert refusal(ends, say(b"HTTP/1.1 200 OK\r\n\r\n", body), limit=4 << 20) == "more than 4 MiB"
+
+
+def test_chunk_of_the_size_minus_one_has_an_end(ends: tuple[Namespace, Namespace]) -> None:
+    head = b"HTTP/1.1 200 OK\r\nTransfer-Encoding: chunked\r\n\r\n-1\r\n"
+    assert refusal(ends, say(head, *[bytes(1 << 20)] * 10), limit=1 << 20) == "more than 1 MiB"
+
+
+LINES = st.one_of(
+    st.sampled_from([b"HTTP/1.1 200 OK", b"HTTP/1.0 100 Continue", b"Content-Length: 5", b"Content-Length: -5", b"",
+                     b"-1", b"Transfer-Encoding: chunked", b"5", b"0", b"ffffffffffffffffffff",
+                     b"hello", b"HTTP/9 999 x"]),
+    st.binary(max_size=20),
+)  # fmt: skip
+
+
+@settings(max_examples=80, deadline=None, suppress_health_check=[HealthCheck.function_scoped_fixture])
+@given(st.lists(LINES, max_size=8))
+def test_whatever_a_server_says_is_an_answer_or_none(ends: tuple[Namespace, Namespace], lines: list[bytes]) -> None:
+    try:
+        assert isinstance(ask(ends, say(b"\r\n".join(lines))), http.Answer)
+    except http.NoAnswer as no_answer:
+        assert no_answer.reason.isprintable()
 
 
 @pytest.mark.parametrize(
