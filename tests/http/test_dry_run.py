@@ -51,8 +51,9 @@ class OnlyIp(Process):
         return Finished(127, "", 0.0)
 
 
-@pytest.fixture(scope="module")
+@pytest.fixture
 def ends() -> Iterator[Ends]:
+    """Of each test: the ways that lost go on asking for a while."""
     with link() as both:
         yield both
 
