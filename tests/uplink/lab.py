@@ -248,14 +248,15 @@ def main(text: str) -> None:
     if any(card.up for card in scenario.cards):
         time.sleep(3)  # its own IPv6 address is no longer tentative
     before = state(scenario)
-    answer, error, uplink, identifier = None, "", None, ""
+    answer, error, uplink, identifier, routes = None, "", None, "", []
     reasons: tuple[str, ...] = ()
     start = time.monotonic()
     deadline = start + scenario.limit
 
     def over(uplink: Uplink) -> Optional[tuple[str, Uplink]]:
-        nonlocal identifier
+        nonlocal identifier, routes
         found = ask(uplink, deadline, scenario)
+        routes = json.loads(run("ip", "-j", "-4", "route") or "[]")
         identifier = read(f"/run/lab/{uplink.nic}.leases").rpartition(" ")[2].strip()
         if found and scenario.raises:
             raise Unreadable("nobody can read this")
@@ -274,7 +275,7 @@ def main(text: str) -> None:
     result = {
         "answer": answer, "uplink": uplink._asdict() if uplink else None, "reasons": reasons, "error": error,
         "seconds": seconds, "before": before, "after": after, "logs": logs, "later": later,
-        "identifier": identifier,
+        "identifier": identifier, "routes": [f"{each['dst']} {each.get('gateway', '-')}" for each in routes],
     }  # fmt: skip
     print(json.dumps(result), flush=True)
     os._exit(0)  # threads and servers go with the namespace

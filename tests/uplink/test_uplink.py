@@ -48,7 +48,7 @@ def card(name: str = "eth0", **how: Any) -> dict[str, Any]:
 @pytest.mark.parametrize("client", ["dhcpcd", "dhclient"])
 @pytest.mark.parametrize("option", ["121", "3"])
 def test_a_lease_for_a_moment(client: str, option: str) -> None:
-    """Also where the service is reached through option 121 only, and through the router (option 3)."""
+    """With the ways that the server names: option 121, which OpenStack's has for the service, or else the router."""
     found = look(card(service="4", dhcp=option), client=client)
     assert found["answer"] == "metadata behind eth0"
     uplink = found["uplink"]
@@ -56,6 +56,8 @@ def test_a_lease_for_a_moment(client: str, option: str) -> None:
     assert uplink["addresses"][0].startswith("10.7.0.") and uplink["addresses"][0].endswith("/24")
     assert (uplink["gateway"], uplink["dhcp_server"], uplink["domain"]) == ("10.7.0.1", "10.7.0.1", "lab.example")
     assert found["reasons"] == [f"eth0 had {uplink['addresses'][0]}, leased from 10.7.0.1"]
+    ways = {"10.7.0.0/24 -", "default 10.7.0.1"} | ({"169.254.169.254 10.7.0.1"} if option == "121" else set())
+    assert set(found["routes"]) == ways
     log = found["logs"]["eth0"]
     assert "DHCPACK" in log and "DHCPRELEASE" in log
     assert found["later"] is False
@@ -139,7 +141,7 @@ def test_without_a_client_the_own_network_is_waited_for_and_nothing_else() -> No
 
 
 def test_what_was_up_stays_up_and_what_it_had_stays() -> None:
-    found = look(card(up=True, address="10.7.0.9/24", service="4", dhcp=""), card("eth1", up=True, service="4"))
+    found = look(card(up=True, address="10.7.0.9/24", dhcp=""), card("eth1", up=True, service="4"))
     assert found["answer"] == "metadata behind eth1"
 
 
