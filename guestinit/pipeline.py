@@ -66,10 +66,14 @@ Say = Callable[[str], None]
 
 def run(order: Order, system: System, say: Say) -> Union[Preview, Ended]:
     """One run, or its preview. Raises `Unreadable` where the platform's own description cannot be trusted."""
+    from guestinit import datasources
+
     problems = Problems()
     image = read_image(system, problems)
     found = find_seed(order, image, system)
     if found.seed is None:
+        if found.service and NETWORK in order.stages and datasources.comes_later(found.service, system):
+            return wait_for_network(order, image, found, system, say)
         return nothing_found(order, system, found)
     config = read_config(found.seed, image, problems)
     if config.inputs.meta.dsmode == "disabled":
@@ -152,6 +156,25 @@ def nothing_found(order: Order, system: System, found: Found) -> Union[Preview, 
     # A machine that nobody has set up, on a platform that should have done it: that is no "nothing to do".
     silent = f"{server(found.service)} gave no seed" if found.service and not is_settled(system) else ""
     return Ended(Report("", "", found.reasons, identity, order.stages[-1], (), (), {}, refused=silent))
+
+
+def wait_for_network(order: Order, image: Image, found: Found, system: System, say: Say) -> Ended:
+    """The service is asked once more over the machine's own network; it has one, or one card gets a lease.
+
+    That is what a new machine gets whose seed says nothing about its network; the seed may still say something else.
+    """
+    identity = Identity("unknown", f"{server(found.service)} is asked when the machine's own network is up")
+    report = Report("", "", found.reasons, identity, order.stages[-1], (), (), {}, left=(NETWORK,))
+    if system.state.settled is not None:
+        return Ended(report)
+    new = Identity(NEW, "no seed yet")
+    config = read_config(Seed("", "", "", ()), image, Problems())
+    plan = make_plan(config, gather_facts(order.stages, new, config, system), ("network",), Problems())
+    system.state.prepare()
+    applied = engine.apply([step for step in plan if step.stage in order.stages], system, say)
+    system.state.remember_written(applied.outcomes)
+    system.state.save()
+    return Ended(report._replace(outcomes=tuple(applied.outcomes)))
 
 
 def switched_off(seed: Seed, config: Config) -> str:

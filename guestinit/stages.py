@@ -41,8 +41,9 @@ def run_locked(stage: str, system: System) -> int:
         service = announce.take_renewal(system) if stage == FINAL else ""
         return ask_for_news(service, earlier, system) if service else report_again(earlier, system)
     started = boot.uptime(system)
-    if stage == LOCAL:
-        announce.write_status(say_running(started, system), system)
+    if stage in FIRST:
+        now = {**earlier, "stage": stage} if earlier else say_running(started, system)
+        announce.write_status(now, system)
     # Where the seed comes over the network, that stage is the local one, later.
     ended = run_pipeline(pipeline.Order(FIRST if stage == NETWORK else (stage,)), system)
     return conclude(ended, started, earlier, system)
@@ -108,8 +109,10 @@ def finish(report: Report, started: float, earlier: dict[str, Any], system: Syst
     document = documents.build(report, this, earlier)
     if report.stage in FIRST:
         # The final stage looks at the guest once more and reports it; where nothing was found there is nothing to tell.
-        again = (report.datasource or report.left) and not report.refused
+        again = report.datasource or report.left or report.refused
         announce.request_stages((*report.left, FINAL) if again else (), system)
+        if NETWORK in report.left and report.stage == NETWORK:
+            announce.request_online(system)
         if report.renews:
             announce.request_renewal(report.renews, system)
         elif FINAL in report.left:
@@ -132,7 +135,8 @@ def report_again(document: dict[str, Any], system: System) -> int:
         announce.write_status(document, system)
         announce.show_fingerprints(document, system)
         tell_host(document, read_image(system, Problems()), system)
-    return 0
+    # The target requires the first stages, but not guestinit-online.service: its failure is this stage's, too.
+    return 1 if document.get("result") == FAILURE and announce.was_online_requested(system) else 0
 
 
 def tell_guest(document: dict[str, Any], image: Image, system: System) -> None:

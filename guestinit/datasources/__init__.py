@@ -110,6 +110,13 @@ def fetch(search: Search, system: System, settled: bool) -> Search:
     return fetched._replace(seed=_completed(fetched.seed, system), reasons=search.reasons + fetched.reasons)
 
 
+def comes_later(service: str, system: System) -> bool:
+    """Whether a service that gave no seed before the network is to be asked once more when it is up."""
+    from guestinit.datasources import services
+
+    return services.comes_later(service, system)
+
+
 def without_news(search: Search, system: System) -> Search:
     """The same search, without the service where a settled machine has heard from it all that there is.
 

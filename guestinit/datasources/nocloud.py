@@ -106,6 +106,17 @@ def fetch(uplink: Uplink, system: System, deadline: float) -> Search:
     return Search(Seed(NAME, place.shown(), f"the {label} names it", documents))
 
 
+def has_name(system: System) -> bool:
+    """Whether the server that `find_named` came to has a name and no address."""
+    from guestinit.datasources import seedfrom
+
+    try:
+        place = seedfrom.place(_pointer(system)[1], system)
+    except seedfrom.Unusable:
+        return False
+    return place.remote and seedfrom.is_reachable(place, 4) and seedfrom.is_reachable(place, 6)
+
+
 def find_stated(system: System) -> Search:
     """A seed without any file: the instance-id that the serial number or the command line gives is enough."""
     documents = _line_documents(system)

@@ -6,7 +6,7 @@ import time
 from typing import TYPE_CHECKING
 
 from guestinit import rooms
-from guestinit.datasources import SERVICES, Search
+from guestinit.datasources import LINED, SERVICES, Search
 from guestinit.model import platform as rules
 
 if TYPE_CHECKING:
@@ -72,6 +72,8 @@ def fetch(service: str, system: System, settled: bool) -> Search:
 
     from guestinit.system import uplink as uplinks
 
+    if needs_names(service, system) and uplinks.may_prepare(system):
+        return Search(None, (f"{service}: names can be resolved when the machine's own network is up",), service)
     search, seen = uplinks.first(over, system, deadline)
     told = (*(f"{service}: {line}" for line in seen), *reasons)
     if search is not None:
@@ -107,3 +109,17 @@ def _is_as_settled(system: System, without_uuid: bool = False) -> bool:
         return False
     uuid, said = facts.machine_uuid(system), system.state.digest(seed_line.words(system.root.path))
     return (uuid != "" or without_uuid) and (settled.instance.uuid, settled.instance.line) == (uuid, said)
+
+
+def comes_later(service: str, system: System) -> bool:
+    """Whether the machine's own network, when it is up, may bring what could not be had before it."""
+    from guestinit.system import lease, uplink
+
+    if not uplink.may_prepare(system) or not system.root.exists("/run/systemd/system"):
+        return False
+    return needs_names(service, system) or not lease.find_client(system)
+
+
+def needs_names(service: str, system: System) -> bool:
+    """Whether the server has a name: a lease for a moment brings nobody who resolves it."""
+    return service == LINED and bool(rooms.one("datasources", LINED).has_name(system))

@@ -15,6 +15,7 @@ if TYPE_CHECKING:
     from guestinit.system.system import System
 
 STATUS = "/run/guestinit/status.json"
+_ONLINE = "/run/guestinit/online.todo"
 
 
 def read_status(system: System) -> dict[str, Any]:
@@ -72,6 +73,21 @@ def take_renewal(system: System) -> str:
     if service:
         system.root.remove(RENEW)
     return service
+
+
+def request_online(system: System) -> None:
+    """Nothing led to the metadata service before the network: it is asked again over the machine's own, when it is up.
+
+    No boot wants that unit, since ssh and logins wait for it. It pulls in network-online.target.
+    """
+    system.root.write(_ONLINE, b"", 0o644, 0, 0)
+    if system.live and system.root.exists("/run/systemd/system"):
+        system.process.run(("systemctl", "--no-block", "start", "guestinit-online.service"), timeout=10)
+
+
+def was_online_requested(system: System) -> bool:
+    """Whether that has happened in this boot."""
+    return system.root.exists(_ONLINE)
 
 
 def console_line(document: dict[str, Any]) -> str:

@@ -142,13 +142,17 @@ class State:
         memory = {"version": VERSION, "done": self.done, "lines": self.lines, "written": self.written}
         self._store("memory.json", json.dumps(memory, sort_keys=True).encode())
 
-    def begin(self, seed: Seed, run: Settled) -> None:
-        """A run begins: keep its input for later stages and for a resume, then say so in the journal."""
+    def prepare(self) -> None:
+        """Before anything is changed: where it is remembered, and that a later boot has to look at everything."""
         self.root.make_directory(DIRECTORY, 0o700)
         self.root.remove(DIRECTORY + "/fast")
         if self.root.read(DIRECTORY + "/key") is None:
             self._store("key", self._read_key())
         self.save()
+
+    def begin(self, seed: Seed, run: Settled) -> None:
+        """A run begins: keep its input for later stages and for a resume, then say so in the journal."""
+        self.prepare()
         self.root.make_directory(DIRECTORY + "/pending", 0o700)
         if run.kind == NEW and {**self.journal.run, "boot": run.boot} != _record(run):  # and not one that is resumed
             self.root.remove_tree(EARLIER)  # a clone: nothing of its template's to go back to

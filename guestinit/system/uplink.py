@@ -65,13 +65,6 @@ def may_prepare(system: System) -> bool:
     return system.live and system.root.writable and not facts.is_active(system, "network.target")
 
 
-def comes_later(system: System) -> bool:
-    """Whether the machine's own network may bring what no lease was there for: the image has no client for one."""
-    from guestinit.system import lease
-
-    return may_prepare(system) and system.root.exists("/run/systemd/system") and not lease.find_client(system)
-
-
 def configured(system: System, families: tuple[int, ...] = (6, 4)) -> tuple[Uplink, ...]:
     """What has an address: network cards, and what has a default route (a bridge or a bond over a card)."""
     cards = {nic.name for nic in facts.find_nics(system) if nic.is_ordinary}

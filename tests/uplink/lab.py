@@ -24,7 +24,7 @@ from typing import Any, NamedTuple, Optional
 from guestinit.system.process import Process
 from guestinit.system.root import Root
 from guestinit.system.system import System
-from guestinit.system.uplink import Uplink, comes_later, first
+from guestinit.system.uplink import Uplink, first
 
 IPV4 = "169.254.169.254"
 IPV6 = "fe80::a9fe:a9fe"
@@ -262,7 +262,6 @@ def main(text: str) -> None:
             raise Unreadable("nobody can read this")
         return found
 
-    later = comes_later(system)
     try:
         found, reasons = first(over, system, deadline)
         if found:
@@ -274,7 +273,7 @@ def main(text: str) -> None:
     logs = {card.name: read(f"/run/lab/{card.name}.log") for card in scenario.cards}
     result = {
         "answer": answer, "uplink": uplink._asdict() if uplink else None, "reasons": reasons, "error": error,
-        "seconds": seconds, "before": before, "after": after, "logs": logs, "later": later,
+        "seconds": seconds, "before": before, "after": after, "logs": logs,
         "identifier": identifier, "routes": [f"{each['dst']} {each.get('gateway', '-')}" for each in routes],
     }  # fmt: skip
     print(json.dumps(result), flush=True)
