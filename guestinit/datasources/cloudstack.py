@@ -20,7 +20,7 @@ NAME = "cloudstack"
 RENEWS = True  # a password that was reset, or another key, comes with the next boot
 
 DATA_SERVER = "data-server."  # with the dot: no search domain is tried
-_NAME_LIMIT = 2.0  # seconds for that name
+_NAME_LIMIT = 1.0  # seconds for that name
 _FIRST_LIMIT = 4.0  # seconds for the first answer of one router
 _PAUSES = (0.5, 1.0, 2.0, 4.0)  # seconds between two rounds; the last one again and again
 _MOST_KEYS = 100
