@@ -167,7 +167,7 @@ def expect(path: Path, actual: str) -> None:
 
 
 def expect_no_secrets(case: Path, *texts: str) -> None:
-    seed = b"".join(path.read_bytes() for path in Path("seed").iterdir())
+    seed = b"".join(path.read_bytes() for path in Path("seed").rglob("*") if path.is_file())
     for secret in (case / "secrets.txt").read_text().split() if (case / "secrets.txt").exists() else ():
         assert secret.encode() in seed
         assert [text for text in texts if secret in text] == []

@@ -17,8 +17,8 @@ KEYS = (
     Key("local-hostname", "text", "The host name, short or full.", aliases=("local_hostname", "hostname")),
     Key("public-keys", "list of text", "SSH keys of the default user: text, list, or mapping.",
         aliases=("public_keys",)),
-    Key("dsmode", "net, local or disabled", "`disabled`: the seed is not used. The others make no difference here.",
-        aliases=("ds-mode", "ds_mode")),
+    Key("dsmode", "net, local, pass or disabled", "`disabled`: the seed is not used. `pass`: only its network is. The "
+        "others make no difference here.", aliases=("ds-mode", "ds_mode")),
     Key("network-interfaces", "text", "A network in the format of ifupdown; a network-config goes before it.",
         aliases=("network_interfaces",)),
 )  # fmt: skip

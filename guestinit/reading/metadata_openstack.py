@@ -45,10 +45,14 @@ def read(seed: Seed, problems: Problems) -> MetaData:
     document = seed.document("meta-data")
     if document is not None and not document.content.strip(b"\0\r\n\t "):
         raise Unreadable(Problem(ERROR, Position(document.label), "", "an empty file", "nothing is done"))
-    value = values.mapping(seed, """'{"uuid": "..."}'""", problems)
     found = Problems()
+    try:
+        value = values.mapping(seed, """'{"uuid": "..."}'""", found)
+    except Unreadable as unreadable:
+        raise Unreadable(unreadable.problem._replace(width=0)) from None
+    # Nearly everybody writes it in one line, passwords too.
+    found.found = [problem._replace(width=0) for problem in found.found]
     meta = _read(Fields(value, "", KEYS, found, check=False), seed)
-    # Everything stands in one line, passwords too.
     hide_lines(found, 0, value, KEYS)
     for problem in found.found:
         problems.add(problem)

@@ -93,7 +93,7 @@ def dsmode(fields: Fields) -> str:
         return given.value.lower()
     value = fields.raw("dsmode")
     assert value is not None
-    fields.wrong("dsmode", value, "net, local or disabled", "taken as net")
+    fields.wrong("dsmode", value, "net, local, pass or disabled", "taken as net")
     return "net"
 
 

@@ -165,7 +165,7 @@ def test_dsmode(text: str, expected: str) -> None:
 def test_unknown_dsmode() -> None:
     found, said = read("dsmode: maybe\n")
     assert found.dsmode == "net"
-    assert said == ["error cidata:meta-data:1:9: dsmode: expected net, local or disabled, got 'maybe'"]
+    assert said == ["error cidata:meta-data:1:9: dsmode: expected net, local, pass or disabled, got 'maybe'"]
 
 
 def test_document_for_templates() -> None:
