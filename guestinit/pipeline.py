@@ -39,7 +39,7 @@ class Found(NamedTuple):
 
     seed: Optional[Seed]
     reasons: tuple[str, ...]
-    service: str = ""  # the metadata service that has to be asked, or that did not answer
+    service: str = ""  # the metadata service that has to be asked, that did not answer, or that gave the seed
 
 
 class Course(NamedTuple):
@@ -82,6 +82,9 @@ def run(order: Order, system: System, say: Say) -> Union[Preview, Ended]:
     identity = recognise_machine(instance, order.again, STAGES[0] in order.stages, system)
     if medium_was_changed(order, identity, system):
         return nothing_found(order, system, Found(None, ("the medium was changed; the next boot looks at it",)))
+    stage = order.stages[-1]
+    if found.service and identity.kind == SAME:  # its documents are not kept: later stages would have nobody to ask
+        order = order._replace(stages=STAGES)
     facts = gather_facts(order.stages, identity, config, system)
     plan = make_plan(config, facts, order.again, problems)
     forget_what_is_due_again(order, identity, plan, system)
@@ -92,7 +95,7 @@ def run(order: Order, system: System, say: Say) -> Union[Preview, Ended]:
     wrong, sources = problems.in_order(), excerpts(found.seed, config)
     if order.dry_run:
         return Preview(*told, len({step.module for step in due}), engine.compare(due, system), wrong, sources)
-    report = Report(*told, order.stages[-1], (), wrong, sources, left_for_later(order, due))
+    report = Report(*told, stage, (), wrong, sources, left_for_later(order, due))
     if order.strict and counts(wrong):
         refusal = f"--strict: {counts(wrong)} problems in the input, nothing was done"
         return Ended(report._replace(left=(), refused=refusal))
@@ -141,7 +144,7 @@ def nothing_found(order: Order, system: System, found: Found) -> Union[Preview, 
         identity = Identity(SAME, reason, was.instance.instance_id)
         report = Report(found.service, "", found.reasons, identity, order.stages[-1], (), (), {}, renews=found.service)
         return Ended(report)
-    if found.service and NETWORK not in order.stages:
+    if found.service and order.stages == (STAGES[0],):
         identity = Identity("unknown", f"{server(found.service)} has to be asked")
         return Ended(Report("", "", found.reasons, identity, order.stages[-1], (), (), {}, left=(NETWORK,)))
     identity = Identity(

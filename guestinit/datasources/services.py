@@ -77,7 +77,7 @@ def fetch(service: str, system: System, settled: bool) -> Search:
     search, seen = uplinks.first(over, system, deadline)
     told = (*(f"{service}: {line}" for line in seen), *reasons)
     if search is not None:
-        return Search(search.seed, told)
+        return Search(search.seed, told, service)
     end = f"no answer within {limit:.0f} s" if time.monotonic() >= deadline else "no seed"
     return Search(None, (*told, f"{service}: {end}"), service)
 
@@ -85,11 +85,11 @@ def fetch(service: str, system: System, settled: bool) -> Search:
 def has_news(service: str, system: System) -> bool:
     """Whether a service may say something that a settled machine has not heard yet.
 
-    A clone without a uuid looks like its template. Only a metadata service can tell them apart; a server that somebody
-    names on the command line is not waited for at every boot because of that.
+    The local stage only comes to this question where something is due (a bootcmd, a disk that has grown). A platform's
+    own service is there for that at every boot; who served a NoCloud seed for an installation is mostly gone, and is not
+    waited for because a machine without a uuid looks like its template.
     """
-    is_pointed_at = service not in SERVICES
-    return bool(rooms.one("datasources", service).RENEWS) or not _is_as_settled(system, is_pointed_at)
+    return service in SERVICES or not _is_as_settled(system, True)
 
 
 def renews_later(service: str, system: System) -> bool:
