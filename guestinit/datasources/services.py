@@ -86,8 +86,8 @@ def has_news(service: str, system: System) -> bool:
     """Whether a service may say something that a settled machine has not heard yet.
 
     The local stage only comes to this question where something is due (a bootcmd, a disk that has grown). A platform's
-    own service is there for that at every boot; who served a NoCloud seed for an installation is mostly gone, and is not
-    waited for because a machine without a uuid looks like its template.
+    own service is there for that at every boot. Who served a NoCloud seed for an installation is mostly gone, and is
+    not waited for because a machine without a uuid looks like its template.
     """
     return service in SERVICES or not _is_as_settled(system, True)
 
