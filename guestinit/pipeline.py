@@ -242,17 +242,16 @@ def what_an_unchanged_boot_compares(course: Course, report: Report, system: Syst
     """So that the next boot can see with a few plain comparisons that nothing has changed; "" if it has to plan."""
     if not system.live:
         return ""
-    from guestinit.datasources import SERVICES, services
+    from guestinit.datasources import again, services
     from guestinit.show.document import template
     from guestinit.system import announce, unchanged
 
     source = course.seed.datasource
-    if source in SERVICES and not course.instance.uuid:
-        return ""  # only the service itself can tell this machine from its clones
     document = template(report)
     line = announce.console_line(document) if course.config.image.option("report.console", "true") == "true" else ""
     checks = (*engine.every_boot_checks(course.plan, system), f"words {course.instance.line}")
     if services.renews(source):
         checks += (f"renew {source}",)
     uuid = system.state.digest(course.instance.uuid.encode())
-    return unchanged.describe(course.instance.content, uuid, checks, document, line)
+    places = again.lines(course.seed, course.config.image, system, course.instance.uuid)
+    return unchanged.describe(places, uuid, checks, document, line)

@@ -7,7 +7,9 @@ from _blake2 import blake2b
 
 TYPE_CHECKING = False  # as typing has it, whose import alone costs 4 ms
 if TYPE_CHECKING:
-    from collections.abc import Iterable
+    from collections.abc import Iterable, Mapping
+
+_WITH_SEED = ("meta-data", "/meta_data.json")  # the document, the file
 
 
 def keyed(key: bytes, parts: Iterable[bytes]) -> str:
@@ -18,12 +20,12 @@ def keyed(key: bytes, parts: Iterable[bytes]) -> str:
     return digest.hexdigest()
 
 
-def of_documents(key: bytes, documents: dict[str, bytes]) -> str:
-    """One digest over all documents of a seed: what "same content" means."""
+def of_documents(key: bytes, documents: Mapping[str, bytes]) -> str:
+    """One digest over all documents of a seed, or over its files: what "same content" means."""
     parts = []
     for name in sorted(documents):
         content = documents[name]
-        parts += [name.encode(), without_random_seed(content) if name == "meta-data" else content]
+        parts += [name.encode(), without_random_seed(content) if name.endswith(_WITH_SEED) else content]
     return keyed(key, parts)
 
 

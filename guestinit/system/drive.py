@@ -37,15 +37,6 @@ _PATH = "/usr/sbin:/usr/bin:/sbin:/bin"
 # which volumes there are
 
 
-def find(label: str, root: str = "") -> list[tuple[str, str, str]]:
-    """The volumes of this label, any case, in the order of `rank`: (device, file system, label)."""
-    return [
-        (device, file_system, matching(labels, label))
-        for device, file_system, labels, _ in volumes(root)[0]
-        if matching(labels, label)
-    ]
-
-
 def matching(labels: Iterable[str], wanted: str) -> str:
     """The label that is the wanted one in any case (vfat writes upper case), or an empty text."""
     for label in labels:
@@ -100,9 +91,9 @@ def _is_partition(name: str) -> bool:
 
 def _candidates(root: str) -> list[tuple[str, int]]:
     """Names below /dev and sizes in bytes. An empty drive has size 0, or fails when it is read."""
-    names = [name for name in _listing(f"{root}/sys/class/block") if not name.startswith(_SKIPPED)]
+    names = [name for name in listing(f"{root}/sys/class/block") if not name.startswith(_SKIPPED)]
     links = f"{root}/dev/disk/by-label"
-    for link in _listing(links):
+    for link in listing(links):
         name = os.path.basename(os.path.realpath(f"{links}/{link}"))
         if name.startswith("dm-") and name not in names:
             names.append(name)
@@ -136,7 +127,7 @@ def probe(node: str) -> tuple[str, tuple[str, ...]]:
 
 def optical_drives(root: str = "") -> list[str]:
     """The nodes of all CD-ROM drives, also of the empty ones."""
-    names = sorted(name for name in _listing(f"{root}/sys/class/block") if name.startswith("sr"))
+    names = sorted(name for name in listing(f"{root}/sys/class/block") if name.startswith("sr"))
     return [f"{root}/dev/{name}" for name in names]
 
 
@@ -267,7 +258,8 @@ def _program(name: str) -> str:
     return ""
 
 
-def _listing(path: str) -> list[str]:
+def listing(path: str) -> list[str]:
+    """The names in a directory; none if there is no such directory."""
     try:
         return os.listdir(path)
     except OSError:

@@ -14,7 +14,7 @@ All of it is data with a version, never objects: the code may change between two
 from __future__ import annotations
 
 import json
-from collections.abc import Iterable
+from collections.abc import Iterable, Mapping
 from typing import TYPE_CHECKING, Any, Optional
 
 from guestinit.model.action import Absence, File, Step
@@ -86,6 +86,10 @@ class State:
         """One digest over all documents: what "same content" means."""
         lasting = {document.name: document.content for document in seed.documents if not document.fleeting}
         return digest.of_documents(self._read_key(), lasting)
+
+    def files_digest(self, files: Mapping[str, bytes]) -> str:
+        """One digest over files and their names, as an unchanged boot makes it of what it reads."""
+        return digest.of_documents(self._read_key(), files)
 
     # what was done
 

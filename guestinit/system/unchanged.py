@@ -2,7 +2,7 @@
 
 When a run is settled, `describe` says in plain lines what an unchanged boot has to compare; `compare` does it, some
 milliseconds after systemd started us. The drive's bytes are read and compared every time: an ISO's uuid is its creation
-time, and reproducibly built seeds share it while their content differs.
+time, and reproducibly built seeds share it while their content differs. A metadata service is not asked.
 """
 
 from __future__ import annotations
@@ -13,28 +13,29 @@ from guestinit.system import digest, drive, seed_line
 
 TYPE_CHECKING = False  # typing itself would cost this boot 4 ms
 if TYPE_CHECKING:
-    from collections.abc import Mapping
+    from collections.abc import Mapping, Sequence
 
-MAGIC = "guestinit unchanged 1"
+MAGIC = "guestinit unchanged 2"
 STATE = "/var/lib/guestinit"
-LABEL = "cidata"
-NAMES = ("user-data", "meta-data", "network-config", "vendor-data")
+_ASKED_ONCE = "same machine; its {} seed is asked for on a first boot only"
 
 
-def describe(content: str, uuid: str, checks: tuple[str, ...], document: Mapping[str, object], console: str) -> str:
+def describe(
+    places: Sequence[str], uuid: str, checks: Sequence[str], document: Mapping[str, object], console: str
+) -> str:
     """The lines that `compare` reads; empty if the boot has to plan, because something can only be decided there.
 
-    `content` and `uuid` are keyed digests, `checks` is what `engine.every_boot_checks` yields, with a line
-    `words DIGEST` (what the serial number and the command line say to NoCloud) and perhaps `renew SERVICE` (a metadata
-    service that may have news for a settled machine), `document` is the status document and `console` the line for the
-    consoles, both with the marks @boot_id@, @kind@, @reason@ and @uptime@.
+    `places` is what datasources/again.py says, `uuid` a keyed digest, `checks` what `engine.every_boot_checks` yields,
+    with a line `words DIGEST` (what the serial number and the command line say to NoCloud) and perhaps `renew SERVICE`
+    (a metadata service that may have news for a settled machine), `document` the status document and `console` the line
+    for the consoles, both with the marks @boot_id@, @kind@, @reason@ and @uptime@.
     """
-    if "plan" in checks:
+    if "plan" in checks or not places:
         return ""
     import json
 
     told = ("console " + console, "document " + json.dumps(document))
-    return "\n".join((MAGIC, "content " + content, "uuid " + uuid, *checks, *told, ""))
+    return "\n".join((MAGIC, *places, "uuid " + uuid, *checks, *told, ""))
 
 
 def compare(root: str = "") -> tuple[str, str, str, str, str] | None:
@@ -48,31 +49,66 @@ def compare(root: str = "") -> tuple[str, str, str, str, str] | None:
     key = _read(f"{root}{STATE}/key")
     if lines[0] != MAGIC or len(key) != 32:
         return None
-    kind, reason, document = "no seed", "the drive is gone; the machine stays as it was settled", ""
-    content = console = renews = ""
+    one = {"settled": "", "content": "", "said": "", "document": "", "console": "", "renew": ""}
+    places, names = [], []
     for line in lines[1:]:
         name, _, rest = line.partition(" ")
-        if name == "content":
-            content = rest
-        elif name == "document":
-            document = rest
-        elif name == "console":
-            console = rest
-        elif name == "renew":
-            renews = rest
-            kind, reason = "same", f"the {renews} metadata service is asked for news once the network is up"
+        if name in one:
+            one[name] = rest
+        elif name in ("directory", "drive"):
+            places.append(line)
+        elif name == "read":
+            names.append(rest)
         elif not _holds(root, key, name, rest):
             return None
-    for device, file_system, _ in drive.find(LABEL):
-        documents = drive.read(device, file_system, NAMES)
-        if not documents:
-            continue  # the full story names it and takes the next one; so do we
-        documents.update(seed_line.documents(root))
-        if digest.of_documents(key, documents) != content:
-            return None
-        kind, reason = "same", "same instance-id, same content"
-        break
-    return kind, reason, document, console, renews
+    renews, told = one["renew"], (one["document"], one["console"], one["renew"])
+    kind, _, service = one["settled"].partition(" ")
+    if service == "nocloud" and seed_line.words(root):  # it comes before whatever lies in the machine
+        return ("same", _ASKED_ONCE.format(service), *told)
+    found = _look(root, places, one["settled"], names)
+    if found is None:
+        return None
+    if one["said"] and (found or kind == "said"):
+        found.update(seed_line.documents(root))
+    if found:
+        is_same = digest.of_documents(key, found) == one["content"]
+        return ("same", "same instance-id, same content", *told) if is_same else None
+    if renews:
+        return ("same", f"the {renews} metadata service is asked for news once the network is up", *told)
+    if kind == "service" and service != "nocloud":
+        return ("same", _ASKED_ONCE.format(service), *told)
+    return ("no seed", "the drive is gone; the machine stays as it was settled", *told)
+
+
+def _look(root: str, places: Sequence[str], settled: str, names: Sequence[str]) -> dict[str, bytes] | None:
+    """What lies where the settled seed lay; empty if nothing lies anywhere, None if something lies elsewhere.
+
+    The order is the one of a full run, which takes the first. Whether another place holds a seed or something else of
+    that name is a full run's business.
+    """
+    volumes = None
+    for place in places:
+        kind, _, rest = place.partition(" ")
+        if kind == "directory":
+            if not drive.listing(root + rest):
+                continue
+            if place != settled:
+                return None
+            found = {name: content for name, (_, content) in drive.read_directory(root + rest, names, True)[0].items()}
+            if found:
+                return found
+            continue
+        if volumes is None:
+            volumes = drive.volumes(root)[0]
+        for device, file_system, labels, _ in volumes:
+            if not any(drive.matching(labels, label) for label in rest.split(" ")):
+                continue
+            if place != settled:
+                return None
+            found = drive.read(device, file_system, names)
+            if found:
+                return found  # one that holds nothing is named by the full story, which takes the next one; so do we
+    return {}
 
 
 def names_to_give(root: str = "") -> tuple[tuple[str, str], ...]:

@@ -42,6 +42,15 @@ class Machine:
         return f"{self.path}/dev/{name}"
 
 
+def find(label: str, root: str) -> list[tuple[str, str, str]]:
+    """The volumes of one label: device, file system, the label as it is written."""
+    return [
+        (device, file_system, drive.matching(labels, label))
+        for device, file_system, labels, _ in drive.volumes(root)[0]
+        if drive.matching(labels, label)
+    ]
+
+
 @pytest.fixture
 def machine(tmp_path: Path) -> Machine:
     need("blkid")
@@ -56,7 +65,7 @@ def test_volumes_by_label_in_the_documented_order(machine: Machine, make_iso: Ma
     machine.add("vda3", vfat)
     machine.add("vda14", vfat)
     machine.add("nvme0n1p1", vfat)
-    found = drive.find("cidata", str(machine.path))
+    found = find("cidata", str(machine.path))
     assert [device.rpartition("/")[2] for device, _, _ in found] == [
         "sr10", "sr1", "sr0", "nvme0n1", "vdb", "nvme0n1p1", "vda14", "vda3",
     ]  # fmt: skip
@@ -76,14 +85,14 @@ def test_what_is_never_looked_at(machine: Machine, make_iso: MakeIso) -> None:
 def test_a_device_mapper_volume_that_udev_names(machine: Machine, make_iso: MakeIso) -> None:
     machine.add("dm-2", make_iso("-R"))
     (machine.path / "dev/disk/by-label/cidata").symlink_to("../../dm-2")
-    assert drive.find("cidata", str(machine.path)) == [(machine.node("dm-2"), "iso9660", "cidata")]
+    assert find("cidata", str(machine.path)) == [(machine.node("dm-2"), "iso9660", "cidata")]
 
 
 def test_other_volumes_are_seen_and_zeros_are_not(machine: Machine, make_iso: MakeIso) -> None:
     machine.add("sr0", make_iso("-J", label="config-2"))
     machine.add("vda")
     machine.add("cciss!c0d0", make_iso("-R", name="b.iso"))
-    assert drive.find("cidata", str(machine.path))[0][0] == machine.node("cciss/c0d0")
+    assert find("cidata", str(machine.path))[0][0] == machine.node("cciss/c0d0")
     volumes, reasons = drive.volumes(str(machine.path))
     assert (machine.node("sr0"), "iso9660", ("config-2",), 8192 * 512) in volumes
     assert (len(volumes), reasons) == (2, [])
@@ -97,12 +106,12 @@ def test_a_label_in_the_boot_sector_only(machine: Machine, make_vfat: MakeIso) -
     content[entry] = 0xE5  # the mark of a deleted entry
     path.write_bytes(content)
     machine.add("vdb", path)
-    assert drive.find("cidata", str(machine.path)) == [(machine.node("vdb"), "vfat", "CIDATA")]
+    assert find("cidata", str(machine.path)) == [(machine.node("vdb"), "vfat", "CIDATA")]
 
 
 def test_an_iso_whose_label_is_upper_case(machine: Machine, make_iso: MakeIso) -> None:
     machine.add("sr0", make_iso("-R", label="CIDATA"))
-    assert drive.find("cidata", str(machine.path)) == [(machine.node("sr0"), "iso9660", "CIDATA")]
+    assert find("cidata", str(machine.path)) == [(machine.node("sr0"), "iso9660", "CIDATA")]
 
 
 def test_a_drive_that_cannot_be_read_does_not_hide_the_others(machine: Machine, make_iso: MakeIso) -> None:
@@ -110,7 +119,7 @@ def test_a_drive_that_cannot_be_read_does_not_hide_the_others(machine: Machine, 
     os.unlink(machine.node("sr1"))
     os.mkdir(machine.node("sr1"))  # opens, and fails on every read
     machine.add("sr0", make_iso("-R"))
-    assert drive.find("cidata", str(machine.path)) == [(machine.node("sr0"), "iso9660", "cidata")]
+    assert find("cidata", str(machine.path)) == [(machine.node("sr0"), "iso9660", "cidata")]
     assert drive.optical_drives(str(machine.path)) == [machine.node("sr0"), machine.node("sr1")]
     assert [drive.complaint(node) for node in drive.optical_drives(str(machine.path))] == ["", "Is a directory"]
 
