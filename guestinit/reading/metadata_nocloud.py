@@ -21,6 +21,7 @@ KEYS = (
         "others make no difference here.", aliases=("ds-mode", "ds_mode")),
     Key("network-interfaces", "text", "A network in the format of ifupdown; a network-config goes before it.",
         aliases=("network_interfaces",)),
+    Key("seedfrom", "text", "Followed in the serial number and on the kernel command line only.", ignored=True),
 )  # fmt: skip
 
 # Documents that replace single keys, the last one with the last word (datasources/nocloud.py).
@@ -32,6 +33,9 @@ def read(seed: Seed, problems: Problems) -> MetaData:
     value = _overridden(values.mapping(seed, "'instance-id: web1'", problems), seed, problems)
     # No check of names: whatever else a platform says there is for templates.
     fields = Fields(value, "", KEYS, problems, check=False)
+    if fields.raw("seedfrom") is not None:
+        hint = "write ds=nocloud;s=... into the serial number or on the kernel command line"
+        problems.warning(fields.key_at("seedfrom"), "seedfrom", "is not followed here", hint, 0)
     hostname = values.text(fields, "local-hostname")
     given = values.text(fields, "instance-id")
     return MetaData(

@@ -16,6 +16,8 @@ import guestinit.model
 import guestinit.modules
 import guestinit.reading
 from guestinit import checking, cli, modules, verbs
+from guestinit.datasources import seedfrom
+from guestinit.model import line_configuration
 from guestinit.model.fields import Key
 from guestinit.model.image import Image
 from guestinit.model.problem import Problems
@@ -63,6 +65,14 @@ def test_every_key_of_the_program_is_on_a_reference_page() -> None:
     machine_made = "guestinit.reading.network_openstack"
     missing = [(where, key.name) for where, key in keys if f"| `{key.name}` |" not in text and where != machine_made]
     assert missing == []
+
+
+def test_nocloud_page_has_every_key_and_field_of_an_address() -> None:
+    text = (TOP / "docs" / "reference" / "nocloud.md").read_text()
+    fields = dict(re.findall(r"^\| `__dmi\.(.+)__` \| `(.+)` \|$", text, re.MULTILINE))
+    assert fields == seedfrom._DMI
+    keys = set(re.findall(r"^\| `([a-z-]+)` \|.*\|.*\|$", text, re.MULTILINE))
+    assert keys == {line_configuration.SEEDFROM, *line_configuration.OVERRIDES}
 
 
 def test_every_key_that_makes_a_module_take_part_is_declared_by_it() -> None:

@@ -201,3 +201,9 @@ def test_ifupdown_text_is_a_document_of_its_own(name: str) -> None:
     assert (said, document.label) == ([], "cidata:meta-data[network-interfaces]")
     assert document.content == b"auto eth0\niface eth0 inet dhcp\n"
     assert read("network-interfaces: '  '")[0].network_document is None
+
+
+def test_a_seedfrom_is_not_followed_and_that_is_said() -> None:
+    found, said = read("instance-id: x\nseedfrom: http://10.0.2.2/?key=hush\n")
+    assert found.instance_id == "x"
+    assert said == ["warning cidata:meta-data:2:1: seedfrom: is not followed here"]
