@@ -39,7 +39,7 @@ def get(
     is no answer yet. Raises NoAnswer, of which the reason is to be put after the address; Refused for a status that
     will not change.
     """
-    from guestinit.system import http
+    from guestinit.system import http, race
 
     attempts = 0
     while True:
@@ -59,6 +59,8 @@ def get(
             if not reason:
                 return answer
             asked = _retry_after(answer)
+        if race.is_lost():
+            raise http.NoAnswer("an answer came another way")
         wait = min(_wait(attempts, asked), deadline - time.monotonic() - LAST)
         if wait <= 0:
             raise http.NoAnswer(f"{reason} ({attempts} attempts)" if attempts > 1 else reason)
@@ -84,6 +86,8 @@ def _why_not(answer: Answer, empty: bool) -> str:
 def _is_page(body: bytes) -> bool:
     """By what it is: services send documents as text/html, and a portal its page as anything."""
     start = body[:512].removeprefix(b"\xef\xbb\xbf").lstrip().lower()
+    if start.startswith(b"<?xml"):
+        return b"<html" in start
     return start.startswith((b"<!doctype html", b"<html", b"<head", b"<body"))
 
 

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import os
 import time
+from _thread import get_ident
 from collections.abc import Callable
 from typing import TYPE_CHECKING, Any, Generic, Optional, TypeVar
 
@@ -12,9 +13,17 @@ if TYPE_CHECKING:
 
 Answer = TypeVar("Answer")
 
+_RACES: dict[int, Race[Any]] = {}  # by thread
+
+
+def is_lost() -> bool:
+    """Whether the thread that asks is a way of a race that another one has won: nobody waits for its answer."""
+    race = _RACES.get(get_ident())
+    return race is not None and race.answer is not None
+
 
 class Race(Generic[Answer]):
-    """Each way is a thread. Those that lose are left behind; they end with the process at the latest."""
+    """Each way is a thread. Those that lose are left behind, and end when they look at `is_lost`."""
 
     def __init__(self) -> None:
         self.answer: Optional[Answer] = None
@@ -30,12 +39,14 @@ class Race(Generic[Answer]):
         threading.Thread(target=self._run, args=(name, ask), name=name, daemon=True).start()
 
     def _run(self, name: str, ask: Callable[[], Optional[Answer]]) -> None:
+        _RACES[get_ident()] = self
         try:
             answer = ask()
             if answer is not None and self.answer is None:
                 self.answer = answer
         except BaseException as error:
             self._error = error
+        del _RACES[get_ident()]
         self.running.discard(name)
         os.write(self._end, b".")
 

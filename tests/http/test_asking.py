@@ -10,6 +10,7 @@ import pytest
 
 from guestinit.datasources import asking
 from guestinit.system import http
+from guestinit.system.race import Race
 from tests.http.listener import Listener, answer, in_turn
 from tests.http.namespaces import OPENSTACK, Namespace, link
 
@@ -87,7 +88,13 @@ def test_what_will_not_change_ends_it_at_once(said: bytes, reason: str, ends: tu
 
 
 @pytest.mark.parametrize(
-    "page", [b"<!DOCTYPE html><title>Sign in</title>", b"\n\n <HTML><body>", b"\xef\xbb\xbf<html lang=en>"]
+    "page",
+    [
+        b"<!DOCTYPE html><title>Sign in</title>",
+        b"\n\n <HTML><body>",
+        b"\xef\xbb\xbf<html lang=en>",
+        b"<?xml version='1.0'?>\n<!DOCTYPE html>\n<html>",
+    ],
 )
 @pytest.mark.parametrize("kind", ["text/html", "text/plain"])
 def test_page_of_a_portal_is_refused_whatever_it_is_called(
@@ -107,6 +114,31 @@ def test_deadline_ends_it_and_the_last_reason_is_told(ends: tuple[Namespace, Nam
     asked = Asked(ends, (answer("500 Oops"), answer("503 Service Unavailable")), 4)
     assert asked.reason == f"status 503 ({asked.times} attempts)" and asked.times >= 3
     assert asked.took < 15
+
+
+def test_way_that_another_one_was_quicker_than_asks_no_more(ends: tuple[Namespace, Namespace]) -> None:
+    guest, cloud = ends
+    lost: list[str] = []
+
+    def ask_slow() -> http.Answer | None:
+        try:
+            return asking.get(f"http://{OPENSTACK}:81/", time.monotonic() + 300, nic="eth0")
+        except http.NoAnswer as no_answer:
+            lost.append(no_answer.reason)
+            return None
+
+    def run() -> None:
+        both: Race[http.Answer] = Race()
+        both.enter("slow", ask_slow)
+        both.enter("quick", lambda: asking.get(URL, time.monotonic() + 30, nic="eth0"))
+        until = time.monotonic() + 60
+        while both.running and time.monotonic() < until:
+            both.wait(None, until)
+        assert both.answer is not None and both.running == set()
+
+    with Listener(cloud, OPENSTACK, in_turn(answer("503 Oops"), GOOD)):
+        guest.run(run)
+    assert lost == ["an answer came another way"]
 
 
 def test_server_that_comes_up_late_is_found(ends: tuple[Namespace, Namespace]) -> None:
