@@ -47,7 +47,7 @@ def read(seed: Seed, problems: Problems) -> MetaData:
         raise Unreadable(Problem(ERROR, Position(document.label), "", "an empty file", "nothing is done"))
     found = Problems()
     try:
-        value = values.mapping(seed, """'{"uuid": "..."}'""", found)
+        value = values.mapping(seed, """'{"uuid": "..."}'""", found, is_json=True)
     except Unreadable as unreadable:
         raise Unreadable(unreadable.problem._replace(width=0)) from None
     # Nearly everybody writes it in one line, passwords too.

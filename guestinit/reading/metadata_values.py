@@ -14,8 +14,11 @@ from guestinit.reading import decode, yaml_document
 DSMODES = ("net", "local", "pass", "disabled")
 
 
-def mapping(seed: Seed, example: str, problems: Problems) -> Value:
-    """The document "meta-data"; an empty mapping if it is absent or says nothing. Raises Unreadable if it is none."""
+def mapping(seed: Seed, example: str, problems: Problems, is_json: bool = False) -> Value:
+    """The document "meta-data"; an empty mapping if it is absent or says nothing. Raises Unreadable if it is none.
+
+    `example` is what messages show, `is_json` what a mistake is explained as.
+    """
     document = seed.document("meta-data")
     label = document.label if document else "meta-data"
     nothing = Value(MAP, Position(label))
@@ -28,7 +31,12 @@ def mapping(seed: Seed, example: str, problems: Problems) -> Value:
         message = f"expected a mapping such as {example}, got a {value.kind}"
         raise Unreadable(Problem(ERROR, value.at, "", message, "nothing is done"))
     if value is None:
-        raise Unreadable(next(problem for problem in found.found if problem.severity == ERROR))
+        problem = next(problem for problem in found.found if problem.severity == ERROR)
+        if is_json and content is not None:
+            from guestinit.reading import json_errors  # delayed: only for a mistake
+
+            problem = json_errors.explain(problem, content)
+        raise Unreadable(problem)
     for problem in found.found:
         problems.add(problem)
     return value if value.kind == MAP else nothing

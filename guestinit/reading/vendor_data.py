@@ -36,8 +36,11 @@ def documents(seed: Seed, name: str, problems: Problems) -> tuple[Document, ...]
     since = len(problems.found)
     value = yaml_document.parse(content, document.label, problems)
     if value is None:
+        from guestinit.reading import json_errors  # delayed: only for a mistake
+
         for index in range(since, len(problems.found)):
-            problems.found[index] = problems.found[index]._replace(hint=_STILL, width=0)
+            problem = json_errors.explain(problems.found[index], content)
+            problems.found[index] = problem._replace(hint=_STILL, width=0)
         return ()
     if value.kind != MAP:
         return tuple(_texts(value, document, "", problems))

@@ -366,8 +366,9 @@ def test_file_that_cannot_be_written(item: object, said: str) -> None:
         ("[]", ':1:1: expected a mapping such as \'{"uuid": "..."}\', got a list'),
         ('"text"', ":1:1: expected a mapping"),
         ("<html><body>It works!</body></html>", ":1:1: expected a mapping"),
-        ('{"uuid": "a", "b"', ":1:"),
-        ('{\n "uuid": "a"\n "hostname": "b"\n}', ":1:1: a '{' is never closed"),
+        ('{"uuid": "a", "b"', ":1:18: not valid JSON: expecting ':' delimiter"),
+        ("[" * 200, ":1:"),
+        ('{\n "uuid": "a"\n "hostname": "b"\n}', ":3:2: not valid JSON: expecting ',' delimiter"),
         (b"\x1f\x8b\x08", ": gzip data that ends too early"),
     ],
 )
