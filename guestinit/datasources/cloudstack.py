@@ -34,6 +34,7 @@ def fetch(uplink: Uplink, system: System, deadline: float) -> Search:
 
     if uplink.family != 4:
         return Search(None)
+    uplink = _with_lease(uplink, system)
     routers = find_routers(uplink, system)
     if not routers:
         return Search(None, (f"{NAME}: {uplink.nic} has no DHCP server, no gateway, and {DATA_SERVER} no address",))
@@ -49,8 +50,8 @@ def fetch(uplink: Uplink, system: System, deadline: float) -> Search:
                 continue
             handed, seen = _ask_for_password(routers, uplink.nic, deadline)
             where = f"http://{address}/latest ({what}, over {uplink.nic})"
-            seed = Seed(NAME, where, f"{what} {address} answers", (*documents, *handed), NAME)
-            return Search(seed, seen)
+            everything = (*documents, *_domain(uplink), *handed)
+            return Search(Seed(NAME, where, f"{what} {address} answers", everything, NAME), seen)
         pause = _PAUSES[min(rounds, len(_PAUSES) - 1)]
         rounds += 1
         if time.monotonic() + pause >= until:
@@ -58,17 +59,31 @@ def fetch(uplink: Uplink, system: System, deadline: float) -> Search:
         time.sleep(pause)
 
 
-def find_routers(uplink: Uplink, system: System) -> tuple[tuple[str, str], ...]:
-    """The addresses at which the router may be, each once, and what they are."""
+def _with_lease(uplink: Uplink, system: System) -> Uplink:
+    """The same, with what the lease says that another client than ours has taken."""
     from guestinit.system import leases
 
-    server = uplink.dhcp_server or leases.server_of(uplink.nic, uplink.addresses, system)
-    candidates = ((_resolve(system), "data-server"), (server, "DHCP server"), (uplink.gateway, "gateway"))
+    lease = None if uplink.dhcp_server else leases.find(uplink.nic, uplink.addresses, system)
+    if lease is None:
+        return uplink
+    return uplink._replace(dhcp_server=lease.server, domain=uplink.domain or lease.domain)
+
+
+def find_routers(uplink: Uplink, system: System) -> tuple[tuple[str, str], ...]:
+    """The addresses at which the router may be, each once, and what they are."""
+    candidates = ((_resolve(system), "data-server"), (uplink.dhcp_server, "DHCP server"), (uplink.gateway, "gateway"))
     routers: dict[str, str] = {}
     for address, what in candidates:
         if address:
             routers.setdefault(address, what)
     return tuple(routers.items())
+
+
+def _domain(uplink: Uplink) -> tuple[Document, ...]:
+    """The domain of the network: the router names its guests without it, and leases of other clients may lack it."""
+    if not uplink.domain:
+        return ()
+    return (Document("domain", f"the lease of {uplink.nic}", uplink.domain.encode(), fleeting=True),)
 
 
 def _resolve(system: System) -> str:

@@ -20,7 +20,7 @@ class Document(NamedTuple):
     Whatever a platform calls its files, what they are has one name here: "user-data", "meta-data", "vendor-data",
     "vendor-data2", "network-config". Where meta-data is many small files (CloudStack, EC2) each is "meta-data/<path>".
     A file that the platform wants to be written is "content/<number>", a password that it hands over "password", and
-    the address of the server that wants to hear of it "password-server".
+    the address of the server that wants to hear of it "password-server". The domain of a lease is "domain".
     """
 
     name: str

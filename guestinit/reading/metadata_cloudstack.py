@@ -14,6 +14,7 @@ from guestinit.reading import metadata_values
 LEAF = "meta-data/"
 # What both transports say where there is no password, or where it was taken already.
 NO_PASSWORD = ("", "saved_password")
+_DOMAIN = re.compile(r"[0-9A-Za-z](?:[-.0-9A-Za-z]{0,250}[0-9A-Za-z])?\Z")
 _ESCAPED = re.compile(r"\\u([0-9A-Fa-f]{4})")
 _MAC = re.compile(r"(?:[0-9A-Fa-f]{2}:){5}[0-9A-Fa-f]{2}\Z")
 
@@ -29,7 +30,7 @@ def read(seed: Seed, problems: Problems) -> MetaData:
     if not name and (seed.datasource == "cloudstack" or "instance-id" in leaves):
         at = Position(leaves["instance-id"].label if "instance-id" in leaves else seed.where)
         raise Unreadable(Problem(ERROR, at, "instance-id", "is not there, or empty", "nothing is done"))
-    hostname = values.get("local-hostname", "")
+    hostname = _with_domain(values.get("local-hostname", ""), seed)
     server = seed.document("password-server")
     return MetaData(
         instance_id=values[name] if name else metadata_values.derived_id(seed, hostname),
@@ -98,6 +99,13 @@ def _public_keys(text: str, document: Document | None) -> tuple[Given[str], ...]
         if key and not key.startswith("#"):
             found.setdefault(key, Given(key, Position(document.label, number, 1)))
     return tuple(found.values())
+
+
+def _with_domain(hostname: str, seed: Seed) -> str:
+    """The full name: the router says the short one, and the domain is in the lease. Forks say the full one at once."""
+    document = seed.document("domain")
+    domain = _text(document) if document else ""
+    return f"{hostname}.{domain}" if hostname and "." not in hostname and _DOMAIN.match(domain) else hostname
 
 
 def read_password(seed: Seed, problems: Problems) -> GivenPassword | None:

@@ -18,6 +18,7 @@ class Lease(NamedTuple):
 
     address: str
     server: str  # its identifier: the address of the server itself
+    domain: str = ""
 
 
 # Directories of dhclient: Debian and SUSE, EL and Fedora, and NetworkManager where it is told to run dhclient.
@@ -26,16 +27,13 @@ DHCLIENT = ("/var/lib/dhcp", "/var/lib/dhclient", "/var/lib/NetworkManager")
 DHCPCD = ("/var/lib/dhcpcd", "/var/lib/dhcpcd5", "/var/db/dhcpcd")
 
 
-def server_of(nic: str, addresses: Iterable[str], system: System) -> str:
-    """The identifier of the DHCP server that gave the card one of these addresses ("10.1.1.23/24"); "" if none did."""
+def find(nic: str, addresses: Iterable[str], system: System) -> Lease | None:
+    """The lease that the card has one of these addresses ("10.1.1.23/24") from; None if they are from elsewhere."""
     mine = {address.partition("/")[0] for address in addresses}
-    for lease in _find(nic, system):
-        if lease.address in mine and lease.server:
-            return lease.server
-    return ""
+    return next((lease for lease in _all(nic, system) if lease.address in mine), None)
 
 
-def _find(nic: str, system: System) -> Iterator[Lease]:
+def _all(nic: str, system: System) -> Iterator[Lease]:
     """Every lease that is recorded for a card, the newest of each client first."""
     root = system.root
     index = (root.read(f"/sys/class/net/{nic}/ifindex") or b"").decode().strip()
@@ -62,7 +60,7 @@ def _text(content: bytes | None) -> str:
 def parse_networkd(text: str) -> tuple[Lease, ...]:
     """systemd-networkd: one assignment a line."""
     found = _assignments(text.splitlines())
-    return _lease(found.get("ADDRESS", ""), found.get("SERVER_ADDRESS", ""))
+    return _lease(found.get("ADDRESS", ""), found.get("SERVER_ADDRESS", ""), found.get("DOMAINNAME", ""))
 
 
 def parse_network_manager(text: str) -> tuple[Lease, ...]:
@@ -74,7 +72,8 @@ def parse_network_manager(text: str) -> tuple[Lease, ...]:
         elif section == "[dhcp4]":
             lines.append(line)
     found = _assignments(lines)
-    return _lease(found.get("ip_address", ""), found.get("dhcp_server_identifier", ""))
+    server, domain = found.get("dhcp_server_identifier", ""), found.get("domain_name", "")
+    return _lease(found.get("ip_address", ""), server, domain)
 
 
 def parse_dhclient(text: str, nic: str) -> tuple[Lease, ...]:
@@ -86,10 +85,11 @@ def parse_dhclient(text: str, nic: str) -> tuple[Lease, ...]:
             words = statement.split()
             if words[:1] == ["option"]:
                 words = words[1:]
-            if len(words) == 2:
-                values[words[0]] = words[1].strip('"')
+            if len(words) > 1:
+                values[words[0]] = " ".join(words[1:]).strip('"')
         if values.get("interface", nic) == nic:
-            found += _lease(values.get("fixed-address", ""), values.get("dhcp-server-identifier", ""))
+            server, domain = values.get("dhcp-server-identifier", ""), values.get("domain-name", "")
+            found += _lease(values.get("fixed-address", ""), server, domain)
     return tuple(found)
 
 
@@ -97,16 +97,16 @@ def parse_message(content: bytes) -> tuple[Lease, ...]:
     """dhcpcd: the server's message itself (RFC 2131), with its options behind the magic number."""
     if content[236:240] != b"\x63\x82\x53\x63":
         return ()
-    address, at = _dotted(content[16:20]), 240
+    options: dict[int, bytes] = {}
+    at = 240
     while at + 1 < len(content) and content[at] != 255:
         if content[at] == 0:  # padding has no length
             at += 1
             continue
-        value = content[at + 2 : at + 2 + content[at + 1]]
-        if content[at] == 54 and len(value) == 4:
-            return _lease(address, _dotted(value))
+        options[content[at]] = content[at + 2 : at + 2 + content[at + 1]]
         at += 2 + content[at + 1]
-    return ()
+    domain = options.get(15, b"").rstrip(b"\0").decode("ascii", "replace")
+    return _lease(_dotted(content[16:20]), _dotted(options.get(54, b"")), domain)
 
 
 def _assignments(lines: Iterable[str]) -> dict[str, str]:
@@ -118,9 +118,10 @@ def _assignments(lines: Iterable[str]) -> dict[str, str]:
     return found
 
 
-def _lease(address: str, server: str) -> tuple[Lease, ...]:
-    """A lease, if both are IPv4 addresses: what follows from them is a request to root's metadata service."""
-    return (Lease(address, server),) if _is_address(address) and _is_address(server) else ()
+def _lease(address: str, server: str, domains: str) -> tuple[Lease, ...]:
+    """A lease, if both are IPv4 addresses. Some servers send a list of domains to search; the first is ours."""
+    domain = (domains.split() or [""])[0]
+    return (Lease(address, server, domain),) if _is_address(address) and _is_address(server) else ()
 
 
 def _is_address(text: str) -> bool:

@@ -203,6 +203,25 @@ def test_dhcp_server_of_a_card_that_was_configured_by_others_is_in_its_lease(
     assert search.seed is not None and search.seed.where == "http://10.1.1.2/latest (DHCP server, over eth0)"
 
 
+@pytest.mark.parametrize(
+    ("domain", "hostname", "full"),
+    [
+        ("cs1cloud.example", "vm-web-1", "vm-web-1.cs1cloud.example"),
+        ("cs1cloud.example", "vm-web-1.cosmic.example", "vm-web-1.cosmic.example"),
+        ("not a domain", "vm-web-1", "vm-web-1"),
+        ("", "vm-web-1", "vm-web-1"),
+    ],
+)
+def test_name_gets_the_domain_of_the_lease(domain: str, hostname: str, full: str, make: Make, fetch: Fetch) -> None:
+    """The router knows short names; Cosmic, a fork, full ones."""
+    make(local_hostname=hostname)
+    search = fetch(UPLINK._replace(domain=domain))
+    assert search.seed is not None
+    meta = metadata.read(search.seed, Problems())
+    assert meta.hostname is not None and meta.hostname.value == full
+    assert meta.document["local-hostname"] == hostname
+
+
 def test_nobody_to_ask(fetch: Fetch) -> None:
     search = fetch(UPLINK._replace(dhcp_server="", gateway=""))
     assert search == Search(None, ("cloudstack: eth0 has no DHCP server, no gateway, and data-server. no address",))

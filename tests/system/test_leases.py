@@ -13,7 +13,7 @@ from guestinit.system import leases
 from guestinit.system.leases import Lease
 from tests.system.machine import machine
 
-LEASE = Lease("10.1.1.23", "10.1.1.1")
+LEASE = Lease("10.1.1.23", "10.1.1.1", "cs1cloud.example")
 ADDRESSES = ("10.1.1.23/24",)
 
 DHCLIENT = """\
@@ -71,7 +71,7 @@ subnet_mask=255.255.255.0
 
 
 def message(
-    address: str = "10.1.1.23", options: bytes = b"5\x01\x056\x04\x0a\x01\x01\x013\x04\x00\x00\x0e\x10"
+    address: str = "10.1.1.23", options: bytes = b"5\x01\x056\x04\x0a\x01\x01\x01\x0f\x10cs1cloud.example"
 ) -> bytes:
     """A DHCPACK: BOOTP's fields, the magic number, options, the end."""
     fields = b"\x02\x01\x06\x00\xe5\xb0\xdd\x08".ljust(16, b"\0") + socket.inet_aton(address)
@@ -89,8 +89,8 @@ def test_dhclient_has_every_lease_and_those_of_other_cards() -> None:
     other = DHCLIENT.replace("eth0", "eth1").replace("10.1.1.", "10.2.2.")
     newer = DHCLIENT.replace("10.1.1.1;", "10.1.1.254;")
     text = 'default-duid "\\000\\001};{lease";\n' + DHCLIENT + other + newer
-    assert leases.parse_dhclient(text, "eth0") == (LEASE, Lease("10.1.1.23", "10.1.1.254"))
-    assert leases.parse_dhclient(text, "eth1") == (Lease("10.2.2.23", "10.2.2.1"),)
+    assert leases.parse_dhclient(text, "eth0") == (LEASE, Lease("10.1.1.23", "10.1.1.254", LEASE.domain))
+    assert leases.parse_dhclient(text, "eth1") == (Lease("10.2.2.23", "10.2.2.1", LEASE.domain),)
 
 
 def test_bootp_server_has_no_identifier() -> None:
@@ -98,8 +98,14 @@ def test_bootp_server_has_no_identifier() -> None:
     assert leases.parse_message(message()[:200]) == ()
 
 
+def test_first_of_several_domains_is_the_machines() -> None:
+    """Some servers send domains to search in the place of the domain."""
+    text = DHCLIENT.replace('"cs1cloud.example"', '"cs1cloud.example other.example"')
+    assert leases.parse_dhclient(text, "eth0") == (LEASE,)
+
+
 def test_padding_between_options_has_no_length() -> None:
-    assert leases.parse_message(message(options=b"\x00\x00\x006\x04\x0a\x01\x01\x01")) == (LEASE,)
+    assert leases.parse_message(message(options=b"\x00\x00\x006\x04\x0a\x01\x01\x01")) == (LEASE._replace(domain=""),)
 
 
 @given(some.binary(max_size=400))
@@ -134,12 +140,12 @@ def put(root: Path, path: str, content: bytes) -> None:
 
 
 @pytest.mark.parametrize("path", PLACES)
-def test_server_is_found_wherever_the_client_wrote_it(path: str, tmp_path: Path) -> None:
+def test_lease_is_found_wherever_the_client_wrote_it(path: str, tmp_path: Path) -> None:
     put(tmp_path, "sys/class/net/eth0/ifindex", b"3\n")
     system = machine(tmp_path)
-    assert leases.server_of("eth0", ADDRESSES, system) == ""
+    assert leases.find("eth0", ADDRESSES, system) is None
     put(tmp_path, path, PLACES[path])
-    assert leases.server_of("eth0", ADDRESSES, system) == "10.1.1.1"
+    assert leases.find("eth0", ADDRESSES, system) == LEASE
 
 
 @pytest.mark.parametrize("path", PLACES)
@@ -147,10 +153,10 @@ def test_lease_of_another_address_does_not_count(path: str, tmp_path: Path) -> N
     """The template's own, or one from before the card got a static address."""
     put(tmp_path, "sys/class/net/eth0/ifindex", b"3\n")
     put(tmp_path, path, PLACES[path])
-    assert leases.server_of("eth0", ("10.1.1.24/24",), machine(tmp_path)) == ""
+    assert leases.find("eth0", ("10.1.1.24/24",), machine(tmp_path)) is None
 
 
 def test_newest_lease_of_dhclient_counts(tmp_path: Path) -> None:
     newer = DHCLIENT.replace("identifier 10.1.1.1;", "identifier 10.1.1.254;")
     put(tmp_path, "var/lib/dhcp/dhclient.leases", (DHCLIENT + newer).encode())
-    assert leases.server_of("eth0", ADDRESSES, machine(tmp_path)) == "10.1.1.254"
+    assert leases.find("eth0", ADDRESSES, machine(tmp_path)) == LEASE._replace(server="10.1.1.254")
