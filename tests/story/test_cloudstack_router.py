@@ -309,8 +309,8 @@ def test_router_that_never_answers_fails_the_first_boot(
 
     monkeypatch.setattr(services, "LIMIT", 10)
     (router.state / "clients").write_text("10.1.1.99\n")
-    assert guest.start() == ["local", "network"]
-    assert guest.codes == [0, 1]
+    assert guest.start()[:2] == ["local", "network"]
+    assert guest.codes[:2] == [0, 1]
     assert guest.status["refused"] == "the cloudstack metadata service gave no seed"
     assert any("10.1.1.1 (gateway): status 404" in reason for reason in guest.status["datasource"]["reasons"])
     (router.state / "clients").unlink()
