@@ -64,16 +64,10 @@ def parse_networkd(text: str) -> tuple[Lease, ...]:
 
 
 def parse_network_manager(text: str) -> tuple[Lease, ...]:
-    """NetworkManager's state of a device: the options of the lease are in the section `dhcp4`."""
-    section, lines = "", []
-    for line in text.splitlines():
-        if line.startswith("["):
-            section = line.strip()
-        elif section == "[dhcp4]":
-            lines.append(line)
-    found = _assignments(lines)
-    server, domain = found.get("dhcp_server_identifier", ""), found.get("domain_name", "")
-    return _lease(found.get("ip_address", ""), server, domain)
+    """NetworkManager's state of a device, where `dhcp4.` stands before each option of the lease."""
+    found = _assignments(text.splitlines())
+    server, domain = found.get("dhcp4.dhcp_server_identifier", ""), found.get("dhcp4.domain_name", "")
+    return _lease(found.get("dhcp4.ip_address", ""), server, domain)
 
 
 def parse_dhclient(text: str, nic: str) -> tuple[Lease, ...]:

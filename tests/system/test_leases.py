@@ -52,21 +52,21 @@ CLIENTID=ff0a1b2c3d
 """
 NETWORK_MANAGER = """\
 [device]
-managed=1
-connection-uuid=11111111-2222-4333-8444-555555555555
-nm-owned=0
-route-metric-default-aspired=100
+managed=true
+connection-uuid=5f92f440-123d-3b56-9c00-df2a04477252
 route-metric-default-effective=100
+next-server=10.1.1.1
 
 [dhcp4]
-broadcast_address=10.1.1.255
-dhcp_lease_time=3600
-dhcp_server_identifier=10.1.1.1
-domain_name=cs1cloud.example
-expiry=1795281467
-ip_address=10.1.1.23
-routers=10.1.1.1
-subnet_mask=255.255.255.0
+dhcp4.dhcp_client_identifier=01:02:00:4c:9f:00:01
+dhcp4.dhcp_lease_time=3600
+dhcp4.dhcp_server_identifier=10.1.1.1
+dhcp4.domain_name=cs1cloud.example
+dhcp4.expiry=1795366969
+dhcp4.ip_address=10.1.1.23
+dhcp4.next_server=10.1.1.1
+dhcp4.routers=10.1.1.1
+dhcp4.subnet_mask=255.255.255.0
 """
 
 
