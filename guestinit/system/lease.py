@@ -8,7 +8,7 @@ client identifier that no network manager uses: what a server gives for it is no
 from __future__ import annotations
 
 import os
-from typing import TYPE_CHECKING, NamedTuple
+from typing import TYPE_CHECKING, NamedTuple, Optional
 
 from guestinit.system.failed import Failed
 from guestinit.system.links import TIMEOUT
@@ -20,6 +20,7 @@ if TYPE_CHECKING:
 _DIRECTORIES = ("/usr/sbin", "/sbin", "/usr/bin")
 _SPARE = 5.0  # seconds that a client may take to end after its own time limit
 _DEFAULT = "0.0.0.0/0"
+NO_SERVER = "no DHCP server has answered"
 
 
 class Lease(NamedTuple):
@@ -50,24 +51,34 @@ class Loan:
     def __init__(self, client: str, nic: Nic, system: System) -> None:
         import threading
 
+        self.lease: Optional[Lease] = None
+        self.reason = NO_SERVER  # why there is none
         self._nic = nic
         self._system = system
         self._client = (_Dhclient if client == "dhclient" else _Dhcpcd)(nic, system)
         self._taken = threading.Event()
+        self._is_over = False
 
-    def take(self, seconds: float) -> Lease:
-        """Ask for it, in a thread of its own. Raises `Failed` if there is none within that time."""
+    def take(self, seconds: float) -> Optional[Lease]:
+        """Ask for it, in a thread of its own; None if there is none until it is given back, within that time."""
         try:
-            return self._client.take(max(1, round(seconds)))
+            # Its own limit comes later than ours: a dhcpcd that has given up is no longer there when it says so, but
+            # its helpers may be.
+            self.lease = self._client.take(round(max(0.0, seconds) + _SPARE))
+        except (Failed, OSError, ValueError) as error:  # what a server says is input, too
+            if not self._is_over:
+                self.reason = str(error)
         finally:
             self._taken.set()
+        return self.lease
 
     def give_back(self) -> None:
         """Release it, from another thread, and leave nothing of it on the card; also while it is still asked for."""
+        self._is_over = not self._taken.is_set()
         for _ in range(20):
-            is_over = self._taken.is_set()
+            is_last = self._taken.is_set()
             self._client.give_back()
-            if is_over:
+            if is_last:
                 break
             self._taken.wait(0.25)
         for words in (("-4", "address"), ("-4", "route"), ("neighbour",)):
@@ -151,7 +162,7 @@ class _Dhclient:
         self._root.write(self._configuration, text.encode(), 0o644, 0, 0)
         finished = self._run(self._argv("-1"), timeout=seconds + _SPARE, until=self._abandoned)
         if finished.code:
-            raise Failed(finished.reason("dhclient"))
+            raise Failed(NO_SERVER if finished.code == 2 else finished.reason("dhclient"))
         lease = read_dhclient((self._root.read(self._leases) or b"").decode("utf-8", "replace"))
         self._set(lease)
         return lease

@@ -12,7 +12,6 @@ from collections.abc import Callable
 from typing import TYPE_CHECKING, Any, Generic, NamedTuple, Optional, TypeVar
 
 from guestinit.system import facts
-from guestinit.system.failed import Failed
 
 if TYPE_CHECKING:
     import socket
@@ -26,6 +25,7 @@ if TYPE_CHECKING:
 Answer = TypeVar("Answer")
 
 PATIENCE = 5.0  # seconds for a carrier and an IPv6 address, while nobody is asked
+GRACE = 1.0  # seconds after the deadline in which who was asked may say why there is no answer
 WITHOUT_CLIENT = 5.0  # seconds for IPv6 alone: the machine's own network comes afterwards
 
 
@@ -108,6 +108,7 @@ class _Ways(Generic[Answer]):
         self._ask = ask
         self._system = system
         self._deadline = deadline
+        self._until = deadline + GRACE
         self._race: Race[Answer] = Race()
         self._client = ""
         self._loans: dict[str, Loan] = {}
@@ -122,8 +123,8 @@ class _Ways(Generic[Answer]):
 
     def wait(self) -> Optional[Answer]:
         """The answer, when there is one, or None when nobody is asked any more."""
-        while self._race.answer is None and self._race.running and time.monotonic() < self._deadline:
-            self._race.wait(None, self._deadline)
+        while self._race.answer is None and self._race.running and time.monotonic() < self._until:
+            self._race.wait(None, self._until)
         return self._race.answer
 
     def _over(self, uplink: Uplink) -> Optional[Answer]:
@@ -152,20 +153,22 @@ class _Ways(Generic[Answer]):
         if not self._client:
             self.reasons.append("the image has no client for a lease (dhcpcd, dhclient): only IPv6 is asked")
             if not any(uplink.family == 4 for uplink in self.asked.values()):
-                self._deadline = min(self._deadline, time.monotonic() + WITHOUT_CLIENT)
+                self._until = min(self._until, time.monotonic() + WITHOUT_CLIENT)
         with links.listen(links.LINKS | links.IPV6_ADDRESSES) as events, links.raised(cards, self._system):
             try:
                 self._follow(cards, events)
             finally:
-                for loan in self._loans.values():
+                for name, loan in self._loans.items():
                     loan.give_back()
+                    if loan.lease is None:
+                        self._say(f"{name} got no lease: {loan.reason}")
 
     def _follow(self, cards: Sequence[Nic], events: socket.socket) -> None:
         """Take every card that gets a carrier, and every address that IPv6 gets, as they come."""
         from guestinit.system import links
 
         patience = time.monotonic() + PATIENCE
-        while self._race.answer is None and time.monotonic() < self._deadline:
+        while self._race.answer is None and time.monotonic() < self._until:
             carriers = [nic for nic in cards if facts.has_carrier(self._system, nic.name)]
             for nic in carriers:
                 if self._client and nic.name not in self._loans and _name(nic.name, 4) not in self.asked:
@@ -176,7 +179,7 @@ class _Ways(Generic[Answer]):
                 complete = all(nic in carriers and _name(nic.name, 6) in self.asked for nic in cards)
                 if complete or time.monotonic() >= patience:
                     break
-            if self._race.wait(events, self._deadline if self._race.running else min(patience, self._deadline)):
+            if self._race.wait(events, self._until if self._race.running else min(patience, self._until)):
                 links.drain(events)
         for nic in cards:
             if not facts.has_carrier(self._system, nic.name):
@@ -189,10 +192,8 @@ class _Ways(Generic[Answer]):
         self._race.enter(_name(nic.name, 4), lambda: self._over_lease(nic.name, loan))
 
     def _over_lease(self, nic: str, loan: Loan) -> Optional[Answer]:
-        try:
-            lease = loan.take(self._deadline - time.monotonic())
-        except (Failed, OSError, ValueError) as error:  # what a server says is input, too
-            self._say(f"{nic} got no lease: {error}")
+        lease = loan.take(self._deadline - time.monotonic())
+        if lease is None:
             return None
         self.reasons.append(f"{nic} had {lease.address}, leased from {lease.server or 'an unnamed server'}")
         return self._over(Uplink(nic, 4, (lease.address,), lease.gateway, lease.server, lease.domain))

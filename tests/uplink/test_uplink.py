@@ -120,7 +120,7 @@ def test_no_carrier_anywhere_ends_early() -> None:
 def test_no_server_is_given_up_at_the_limit(client: str) -> None:
     found = look(card(dhcp=""), client=client, limit=6.0)
     assert found["answer"] is None
-    assert any(reason.startswith(f"eth0 got no lease: {client}") for reason in found["reasons"]) or found["seconds"] > 6
+    assert "eth0 got no lease: no DHCP server has answered" in found["reasons"]
 
 
 def test_a_lease_and_no_service() -> None:
