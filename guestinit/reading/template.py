@@ -80,10 +80,17 @@ def variables(meta: MetaData, datasource: str, machine: Mapping[str, str]) -> di
     }
     document["instance-id"] = meta.instance_id
     if meta.hostname is not None:
-        v1["local_hostname"] = meta.hostname.value
+        v1["local_hostname"] = _short(meta.hostname.value)
         document.setdefault("local-hostname", meta.hostname.value)
     v1, document = _with_aliases(v1), _with_aliases(document)
     return {**v1, "v1": v1, "ds": {"meta_data": document}}
+
+
+def _short(name: str) -> str:
+    """What the machine will be called: Nova's "app-1.novalocal" makes a node "app-1", and an address a name."""
+    labels = name.split(".")
+    is_address = len(labels) == 4 and all(label.isdecimal() for label in labels)
+    return f"ip-{'-'.join(labels)}" if is_address else labels[0]
 
 
 def _with_aliases(value: Any) -> Any:

@@ -31,8 +31,12 @@ def of_documents(key: bytes, documents: Mapping[str, bytes]) -> str:
 
 def without_random_seed(content: bytes) -> bytes:
     """OpenStack's meta_data.json without the value of `random_seed`, which differs each time it is written."""
-    before, mark, rest = content.partition(b'"random_seed"')
-    colon, quote, rest = rest.partition(b'"')
-    if not mark or not quote or colon.strip() != b":":
-        return content
-    return before + mark + rest.partition(b'"')[2]  # it is base64: no quote stands in it
+    kept, rest = b"", content
+    while True:
+        before, mark, after = rest.partition(b'"random_seed"')
+        kept += before + mark
+        if not mark:
+            return kept
+        colon, quote, value = after.partition(b'"')
+        # It is base64: no quote stands in it. The user may have given the platform something else of this name.
+        rest = value.partition(b'"')[2] if quote and colon.strip() == b":" else after

@@ -85,3 +85,15 @@ def test_mistakes(body: str, said: str) -> None:
 
 def test_only_a_header() -> None:
     assert template.render("## template: jinja", "user-data", {}, Problems()) == ""
+
+
+@pytest.mark.parametrize(
+    ("hostname", "short"), [("app-1.novalocal", "app-1"), ("app-1", "app-1"), ("203.0.113.9", "ip-203-0-113-9")]
+)
+def test_local_hostname_is_the_short_one_and_meta_data_stays_as_it_is(hostname: str, short: str) -> None:
+    """Cluster API calls a node of OpenStack `{{ local_hostname }}`; Nova appends its domain to it."""
+    meta = MetaData("i-1", True, hostname=Given(hostname, Position("meta_data.json")), document={"hostname": hostname})
+    variables = template.variables(meta, "openstack", {})
+    body = "{{ local_hostname }} {{ v1.local_hostname }} {{ ds.meta_data.local_hostname }} {{ ds.meta_data.hostname }}"
+    text = template.render(f"## template: jinja\n{body}", "user-data", variables, Problems())
+    assert text == f"\n{short} {short} {hostname} {hostname}"

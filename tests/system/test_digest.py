@@ -1,0 +1,36 @@
+"""What "same content" means: everything but OpenStack's random_seed (quirk 19 of platforms.md)."""
+
+from __future__ import annotations
+
+import json
+
+import pytest
+
+from guestinit.system.digest import of_documents, without_random_seed
+
+
+def digest(meta: object, indent: int | None = None) -> str:
+    return of_documents(b"key", {"meta-data": json.dumps(meta, indent=indent).encode(), "user-data": b""})
+
+
+@pytest.mark.parametrize("indent", [None, 2])
+@pytest.mark.parametrize(
+    "before", [{}, {"meta": {"random_seed": "mine"}}, {"meta": {"random_seed": 5}}, {"name": '"random_seed": "x"'}]
+)
+def test_another_random_seed_makes_no_difference(before: dict[str, object], indent: int | None) -> None:
+    first, second = ({"uuid": "a", **before, "random_seed": seed, "z": "end"} for seed in ("QUJD", "REVGRw=="))
+    assert digest(first, indent) == digest(second, indent)
+    assert digest(first, indent) != digest({**first, "z": "another end"}, indent)
+    assert digest(first, indent) != digest({**first, "uuid": "b"}, indent)
+
+
+@pytest.mark.parametrize(
+    "content", [b"", b"{}", b'{"random_seed"', b'{"random_seed": 5}', b'"random_seed": "', b"\xff"]
+)
+def test_what_holds_none_stays_as_it_is(content: bytes) -> None:
+    assert without_random_seed(content).startswith(content.partition(b": ")[0])
+    assert without_random_seed(b"x" + content) == b"x" + without_random_seed(content)
+
+
+def test_many_of_them_take_no_time() -> None:
+    assert len(without_random_seed(b'"random_seed": "abc",' * 50_000)) == 50_000 * len(b'"random_seed",')
