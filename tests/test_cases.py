@@ -68,6 +68,7 @@ def make_seed(case: Path, target: Path) -> None:
         target.mkdir()
     if (case / "seed.py").is_file():
         for name, content in runpy.run_path(str(case / "seed.py"))["FILES"].items():
+            (target / name).parent.mkdir(parents=True, exist_ok=True)
             (target / name).write_bytes(content)
 
 

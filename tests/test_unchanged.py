@@ -35,9 +35,7 @@ CLOUDSTACK = {
     "openstack/latest/vendor_data.json": "{}",
 }
 SERIAL = "/sys/class/dmi/id/product_serial"
-COMMAND_LINE = "/proc/cmdline"
 
-Answer = tuple[str, str, bool]
 Boot = dict[str, Any]
 
 
@@ -168,3 +166,29 @@ def test_what_the_serial_number_says(boots: Machine, write: Callable[..., str]) 
         {**seed, "files": {SERIAL: "ds=nocloud;h=web2\n"}},
     )
     assert [(boot.kind, boot.full) for boot in told] == [("new", True), ("no seed", False), ("reconfigured", True)]
+
+
+def test_a_directory_that_the_command_line_names(boots: Machine, write: Callable[..., str]) -> None:
+    named = {f"/srv/seed/{name}": text for name, text in NOCLOUD.items()}
+    told = boots(
+        {**EMPTY, "files": {SERIAL: "ds=nocloud;s=/srv/seed/;h=web1\n", **named}},
+        drive(write("a", NOVA)),
+        {**EMPTY, "files": {"/srv/seed/user-data": "#cloud-config\nlocale: C\n"}},
+        {**EMPTY, "files": {SERIAL: "ds=nocloud;s=/srv/seed/;h=web2\n"}},
+        {**EMPTY, "files": {"/srv/seed/user-data": None, "/srv/seed/meta-data": None, SERIAL: "5a0c0f4b\n"}},
+    )
+    assert [(boot.kind, boot.full) for boot in told] == [
+        ("new", True), ("same", False), ("reconfigured", True), ("reconfigured", True), ("no seed", False),
+    ]  # fmt: skip
+
+
+def test_a_seed_that_the_serial_number_alone_states(boots: Machine) -> None:
+    told = boots(
+        {**EMPTY, "files": {SERIAL: "ds=nocloud;i=i-1;h=web1\n"}},
+        EMPTY,
+        {**EMPTY, "files": {SERIAL: "ds=nocloud;i=i-1;h=web2\n"}},
+        {**EMPTY, "files": {SERIAL: "5a0c0f4b\n"}},
+    )
+    assert [(boot.kind, boot.full) for boot in told] == [
+        ("new", True), ("same", False), ("reconfigured", True), ("no seed", False),
+    ]  # fmt: skip

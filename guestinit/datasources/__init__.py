@@ -149,11 +149,11 @@ def open_seed(path: str, system: System, names: Sequence[str] = DRIVES) -> Searc
     reasons: tuple[str, ...] = ()
     for name in names:
         search: Search = rooms.one("datasources", name).open_seed(path, system)
+        if search.seed is not None:
+            return search  # that it is no seed for another source is no news to whoever named it
         # A place that cannot be read is not there for every source in the same words.
         told = {reason.partition(": ")[2] for reason in reasons}
         reasons += tuple(reason for reason in search.reasons if reason.partition(": ")[2] not in told)
-        if search.seed is not None:
-            return Search(search.seed, reasons)
     return Search(None, reasons)
 
 

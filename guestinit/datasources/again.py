@@ -45,7 +45,10 @@ def lines(seed: Seed, image: Image, system: System, uuid: str) -> tuple[str, ...
     elif f"directory {seed.where}" in places:
         place, top = f"directory {seed.where}", f"{seed.where}/"
     elif seed_line.words(system.root.path):
-        return ()  # a directory that they name: read by a full run only
+        if not seed.where.endswith("/"):
+            return ()  # files here and there: `%s` in what they name
+        place, top = f"directory {seed.where}", seed.where
+        places = (place, *places)  # what they name comes before everything else
     else:  # somebody named it on the command line of a run: whatever else there is, is another seed
         return (*places, "settled elsewhere")
     files = {document.label[len(top) :]: document.content for document in lying}

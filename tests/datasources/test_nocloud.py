@@ -116,6 +116,7 @@ def test_any_case_any_file_system_any_bus(machine: Machine, volume: Volume) -> N
     ],
 )
 def test_the_first_valid_volume_wins(machine: Machine, first: Contents, reason: str) -> None:
+    """platforms.md 14, quirks 5 and 7: CAPMOX's volume and Proxmox VE's; one of them is invalid, or cannot be read."""
     second = Volume("/dev/sr1", "iso9660", ("cidata",), 4 << 20)
     drives = Drives([second, SEED], on={"/dev/sr1": first})
     search = find(machine(drives), False)
@@ -155,6 +156,7 @@ def test_nothing_at_all(machine: Machine) -> None:
 
 
 def test_a_drive_that_appears_late(machine: Machine) -> None:
+    """platforms.md 14, quirk 8; tests/media/test_udev.py has the times."""
     drives = Drives([], [], [OTHER], [SEED])
     search = find(machine(drives), False)
     assert search.seed is not None
@@ -182,6 +184,7 @@ def test_a_settled_machine_never_waits(machine: Machine) -> None:
 
 
 def test_an_announced_drive_is_awaited_and_missed_by_name(machine: Machine) -> None:
+    """platforms.md 14, quirk 8: it never comes."""
     drives = Drives([])
     search = find(machine(drives, serial="ds=nocloud\n"), False)
     assert drives.announced is True

@@ -58,6 +58,7 @@ def machine(tmp_path: Path) -> Machine:
 
 
 def test_volumes_by_label_in_the_documented_order(machine: Machine, make_iso: MakeIso, make_vfat: MakeIso) -> None:
+    """platforms.md 14, quirk 5: of several volumes the one that a platform attached comes first."""
     iso, vfat = make_iso("-R"), make_vfat()
     for name in ("sr0", "vdb", "nvme0n1", "sr1", "sr10"):
         machine.add(name, iso)
@@ -99,7 +100,7 @@ def test_other_volumes_are_seen_and_zeros_are_not(machine: Machine, make_iso: Ma
 
 
 def test_a_label_in_the_boot_sector_only(machine: Machine, make_vfat: MakeIso) -> None:
-    """Xen Orchestra writes it; blkid shows it as LABEL_FATBOOT."""
+    """platforms.md 14, quirk 3: Xen Orchestra writes it; blkid shows it as LABEL_FATBOOT."""
     path = make_vfat()
     content = bytearray(path.read_bytes())
     entry = content.index(b"CIDATA     \x08")
@@ -107,6 +108,17 @@ def test_a_label_in_the_boot_sector_only(machine: Machine, make_vfat: MakeIso) -
     path.write_bytes(content)
     machine.add("vdb", path)
     assert find("cidata", str(machine.path)) == [(machine.node("vdb"), "vfat", "CIDATA")]
+
+
+def test_a_config_drive_in_a_partition(machine: Machine, make_iso: MakeIso, make_vfat: MakeIso) -> None:
+    """platforms.md 14, quirks 3 and 4: Ironic writes the bytes of an ISO into a partition; vfat is in upper case."""
+    machine.add("vda")
+    machine.add("vda3", make_iso("-J", "-R", label="config-2"))
+    machine.add("vdb", make_vfat(label="CONFIG-2"))
+    assert find("config-2", str(machine.path)) == [
+        (machine.node("vdb"), "vfat", "CONFIG-2"),
+        (machine.node("vda3"), "iso9660", "config-2"),
+    ]
 
 
 def test_an_iso_whose_label_is_upper_case(machine: Machine, make_iso: MakeIso) -> None:
@@ -202,6 +214,7 @@ def test_a_link_on_a_volume_does_not_lead_into_this_machine(squashfs: Path, seed
 
 
 def test_a_volume_with_damaged_data_is_skipped(squashfs: Path) -> None:
+    """platforms.md 14, quirk 7."""
     size = squashfs.stat().st_size
     with squashfs.open("r+b") as file:
         file.seek(96)  # behind the superblock

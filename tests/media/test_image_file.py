@@ -41,6 +41,7 @@ def contents(answer: Contents) -> dict[str, bytes]:
     ],
 )
 def test_every_flavour_of_iso(make_iso: MakeIso, program: tuple[str, ...], flags: str, entry: str) -> None:
+    """platforms.md 14, quirks 1 and 2."""
     path = make_iso(*flags.split(), program=program)
     answer = image_file.read(str(path), NAMES)
     assert contents(answer) == FILES
@@ -63,6 +64,7 @@ def test_a_link_in_an_image_is_not_a_document(make_iso: MakeIso, seed_directory:
 
 @pytest.mark.parametrize("kept", [33_000, 40_000, 60_000, 120_000])
 def test_a_truncated_image_is_refused_whole(make_iso: MakeIso, seed_directory: Path, kept: int) -> None:
+    """platforms.md 14, quirk 7."""
     (seed_directory / "vendor-data").write_bytes(b"x" * 400_000)
     path = make_iso("-R", "-J")
     os.truncate(path, kept)

@@ -151,6 +151,7 @@ def test_a_report_of_its_own_is_left_alone(root: Path) -> None:
 
 
 def test_a_later_stage_does_not_look_at_a_medium_that_was_changed(root: Path) -> None:
+    """platforms.md 14, quirk 10."""
     stages.run_stage("local", machine(root))
     seed = {"meta-data": b"instance-id: b\n", "user-data": b"#cloud-config\nhostname: web1\n"}
     assert stages.run_stage("late", machine(root, seed)) == 0
