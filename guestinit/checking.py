@@ -1,7 +1,7 @@
 """`guestinit check`: reading without a machine.
 
-A directory or an ISO is read as a boot would read that seed; a single file by its name: one of the four documents of a
-seed, a file of the image configuration, and else user-data, which is what people write by hand.
+A directory or an ISO is read as a boot would read that seed; a single file by its name: one of the four documents of
+NoCloud, of the five of OpenStack, a file of the image configuration, and else user-data, which people write by hand.
 """
 
 from __future__ import annotations
@@ -9,6 +9,7 @@ from __future__ import annotations
 import os
 
 from guestinit import modules, rooms
+from guestinit.model import openstack
 from guestinit.model.fields import Fields
 from guestinit.model.image import Image
 from guestinit.model.problem import Position, Problems
@@ -69,6 +70,8 @@ def open_seed(path: str, problems: Problems) -> Seed | None:
             problems.error(Position(path), "", "; ".join(reasons))
         return search.seed
     base = os.path.basename(path)
+    if base in openstack.DOCUMENTS:
+        return Seed("file", path, "", (read_file(path, openstack.DOCUMENTS[base]),), "openstack")
     name = next((name for name in NAMES if base.startswith(name)), "user-data")
     if base.startswith(("network-config", "network_config", "netcfg")):
         name = "network-config"

@@ -288,6 +288,23 @@ def test_check_of_several_files_at_once(tmp_path: Path) -> None:
     assert run(["check", str(tmp_path)]).returncode == 1
 
 
+@pytest.mark.parametrize(
+    ("name", "text", "said"),
+    [
+        ("meta_data.json", '{"uuid": "a", "dsmode": "x"}', ":1:25: dsmode: expected net, local, pass or disabled"),
+        ("meta_data.json", '{"uuid" "a"}', ":1:9: not valid JSON: expecting ':' delimiter"),
+        ("vendor_data2.json", '{"cloud-init": {}}', ":1:16: cloud-init: expected a text or a list of texts"),
+        ("network_data.json", '{"networks": [{"link": "x"}]}', ":1:15: networks.0: no link 'x' in this document"),
+        ("user_data", "#cloud-config\nhostname: [a]\n", ":2:11: hostname: expected text, got a list"),
+    ],
+)
+def test_check_of_a_file_of_openstack(name: str, text: str, said: str, tmp_path: Path) -> None:
+    path = tmp_path / name
+    path.write_text(text)
+    done = run(["check", str(path)])
+    assert (done.returncode, said in done.stdout) == (1, True), done.stdout
+
+
 @pytest.mark.parametrize("name", ["guestinit.yaml", "guestinit.d/10-ours.yaml"])
 def test_check_of_the_image_configuration(name: str, tmp_path: Path) -> None:
     path = tmp_path / name
