@@ -113,6 +113,24 @@ def test_dry_run_on_ec2_asks_with_a_token_that_nothing_shows(tmp_path: Path, end
     assert service.token not in repr(told) + show.text(told) and len(service.log) > 10
 
 
+def test_network_of_an_ec2_instance_is_written_for_its_card(tmp_path: Path, ends: Ends) -> None:
+    card = "meta-data/network/interfaces/macs/fa:16:3e:00:11:22"
+    service = Ec2(lambda: ec2_files(**{
+        f"{card}/device-number": b"0", f"{card}/local-ipv4s": b"10.0.0.5\n10.0.0.6",
+        f"{card}/subnet-ipv4-cidr-block": b"10.0.0.0/24", f"{card}/ipv6s": b"2001:db8::5",
+    }))  # fmt: skip
+    ends[1].run(lambda: service.bind(OPENSTACK))
+    try:
+        told = preview(ends, machine(tmp_path / "root", sys_vendor="Amazon EC2", product_name="t3.micro"))
+    finally:
+        service.close()
+    text = show.text(told)
+    (line,) = [line for line in text.splitlines() if "10-guestinit-" in line]
+    assert line.split() == ["+", "/etc/systemd/network/10-guestinit-nic0.network", "network", f"ec2:{card}"]
+    for setting in ("MACAddress=fa:16:3e:00:11:22", "DHCP=yes", "IPv6AcceptRA=yes", "Address=10.0.0.6/24"):
+        assert f"    +{setting}\n" in text
+
+
 def test_nobody_is_asked_where_nothing_says_that_this_is_a_cloud(tmp_path: Path, ends: Ends) -> None:
     """A neighbour that answers on the link-local addresses is not listened to (CVE-2024-6174)."""
     service = OpenStack(openstack_files)
