@@ -40,6 +40,7 @@ class Found(NamedTuple):
     seed: Optional[Seed]
     reasons: tuple[str, ...]
     service: str = ""  # the metadata service that has to be asked, that did not answer, or that gave the seed
+    known: str = ""  # the one that has told this settled machine all that it had to tell
 
 
 class Course(NamedTuple):
@@ -124,19 +125,21 @@ def find_seed(order: Order, image: Image, system: System) -> Found:
         return Found(kept, ())
     settled, has_network = is_settled(system), NETWORK in order.stages
     search = datasources.find(system, settled, image)
+    known = ""
     if settled and not has_network:  # an ordinary boot; who asks for a run by hand is told what there is
-        search = datasources.without_news(search, system)
+        known, search = search.service, datasources.without_news(search, system)
     if search.seed is None and search.service and has_network:
         search = datasources.fetch(search, system, settled)
     if search.seed is None and kept is not None and (has_network or not search.service):
         # The drive went away (virt-install removes it) before the first run was through: its documents are kept.
         return Found(kept, (*search.reasons, "the documents of the run that has not finished are used"))
-    return Found(*search)
+    return Found(*search, "" if search.service else known)
 
 
 def nothing_found(order: Order, system: System, found: Found) -> Union[Preview, Ended]:
     """No seed: nothing is done, and that is fine; the next boot asks again. A metadata service may still have one."""
     from guestinit.datasources import services
+    from guestinit.system import unchanged
 
     was = system.state.settled
     if was and NETWORK not in order.stages and services.renews_later(found.service, system):
@@ -144,6 +147,9 @@ def nothing_found(order: Order, system: System, found: Found) -> Union[Preview, 
         identity = Identity(SAME, reason, was.instance.instance_id)
         report = Report(found.service, "", found.reasons, identity, order.stages[-1], (), (), {}, renews=found.service)
         return Ended(report)
+    if was and found.known:
+        identity = Identity(SAME, unchanged.ASKED_ONCE.format(found.known), was.instance.instance_id)
+        return Ended(Report(found.known, "", found.reasons, identity, order.stages[-1], (), (), {}))
     if found.service and order.stages == (STAGES[0],):
         identity = Identity("unknown", f"{server(found.service)} has to be asked")
         return Ended(Report("", "", found.reasons, identity, order.stages[-1], (), (), {}, left=(NETWORK,)))

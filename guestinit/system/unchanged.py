@@ -17,7 +17,7 @@ if TYPE_CHECKING:
 
 MAGIC = "guestinit unchanged 2"
 STATE = "/var/lib/guestinit"
-_ASKED_ONCE = "same machine; its {} seed is asked for on a first boot only"
+ASKED_ONCE = "same machine; its {} seed is asked for on a first boot only"
 
 
 def describe(
@@ -64,7 +64,7 @@ def compare(root: str = "") -> tuple[str, str, str, str, str] | None:
     renews, told = one["renew"], (one["document"], one["console"], one["renew"])
     kind, _, service = one["settled"].partition(" ")
     if service == "nocloud" and seed_line.words(root):  # it comes before whatever lies in the machine
-        return ("same", _ASKED_ONCE.format(service), *told)
+        return ("same", ASKED_ONCE.format(service), *told)
     found = _look(root, places, one["settled"], names)
     if found is None:
         return None
@@ -76,7 +76,7 @@ def compare(root: str = "") -> tuple[str, str, str, str, str] | None:
     if renews:
         return ("same", f"the {renews} metadata service is asked for news once the network is up", *told)
     if kind == "service" and service != "nocloud":
-        return ("same", _ASKED_ONCE.format(service), *told)
+        return ("same", ASKED_ONCE.format(service), *told)
     return ("no seed", "the drive is gone; the machine stays as it was settled", *told)
 
 

@@ -174,7 +174,15 @@ def test_dsmode_disabled_leaves_the_machine_alone(machine: Machine) -> None:
     )
 
 
-@pytest.mark.parametrize("mode", ["local", "net", "pass"])
+def test_dsmode_pass_keeps_to_the_network(machine: Machine) -> None:
+    assert machine.drive is not None
+    machine.drive["meta-data"] += b"dsmode: pass\n"
+    booted = machine.boot()
+    assert (booted.result, machine.read("etc/hostname"), commands(booted.ran)) == (DONE, "localhost\n", [])
+    assert "192.0.2.15" in machine.read("etc/systemd/network/10-guestinit-eth0.network")
+
+
+@pytest.mark.parametrize("mode", ["local", "net"])
 def test_every_other_dsmode_is_no_difference(machine: Machine, mode: str) -> None:
     assert machine.drive is not None
     machine.drive["meta-data"] += f"dsmode: {mode}\n".encode()

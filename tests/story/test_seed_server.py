@@ -12,7 +12,7 @@ import pytest
 
 from guestinit import pipeline
 from guestinit.model.action import LOCAL, NETWORK
-from guestinit.model.identity import NEW, NO_SEED, RECONFIGURED, SAME
+from guestinit.model.identity import NEW, RECONFIGURED, SAME
 from guestinit.model.report import DONE, FAILURE, Preview, Report
 from guestinit.system import unchanged
 from guestinit.system.process import Finished, Process
@@ -126,7 +126,8 @@ def test_settled_machine_does_not_ask_again(disk: Machine, server: Server, ends:
     asked, before = len(server.requests), disk.tree()
     server.files["meta-data"] = b"instance-id: i-2\nlocal-hostname: web2\n"
     (report,) = boot(disk, ends)
-    assert (report.identity.kind, report.result, report.left) == (NO_SEED, DONE, ())
+    assert (report.identity.kind, report.result, report.left) == (SAME, DONE, ())
+    assert report.identity.reason == "same machine; its nocloud seed is asked for on a first boot only"
     assert "nocloud: not asked again, this machine is settled" in report.reasons
     assert (len(server.requests), disk.tree()) == (asked, before)
 
