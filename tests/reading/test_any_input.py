@@ -135,11 +135,11 @@ def test_parts(content: bytes) -> None:
         assert part.label.startswith("user-data")
 
 
-@given(BYTES, BYTES, BYTES)
+@given(BYTES, BYTES, BYTES, st.sampled_from(("nocloud", "openstack")))
 @settings(max_examples=400, deadline=None)
-def test_whole_seed(meta: bytes, user: bytes, vendor: bytes) -> None:
+def test_whole_seed(meta: bytes, user: bytes, vendor: bytes, form: str) -> None:
     documents = [("meta-data", meta), ("user-data", user), ("vendor-data", vendor)]
-    seed = Seed("nocloud", "test", "", tuple(Document(name, name, content) for name, content in documents))
+    seed = Seed("test", "test", "", tuple(Document(name, name, content) for name, content in documents), form)
     problems = Problems()
     try:
         inputs = config.read(seed, Image(), KNOWN, problems)

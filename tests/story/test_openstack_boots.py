@@ -5,15 +5,19 @@ from __future__ import annotations
 import base64
 import json
 import os
+from pathlib import Path
+from typing import Any, Optional
 
 import pytest
 
 from guestinit.model.identity import NEW, NO_SEED, RECONFIGURED, RESUMED, SAME
 from guestinit.model.report import DONE
+from guestinit.system.process import Finished
 from guestinit.system.root import Root
 from guestinit.system.state import State
+from guestinit.system.system import System
 from tests.story import test_boots
-from tests.story.test_boots import OTHER_UUID, Machine, Power, PowerCut
+from tests.story.test_boots import OTHER_UUID, Machine, Power, PowerCut, Programs
 
 pytestmark = pytest.mark.skipif(os.geteuid() != 0, reason="accounts are made with shadow-utils, which need root")
 
@@ -125,3 +129,61 @@ def test_injected_file_comes_back_with_a_new_configuration(machine: Machine) -> 
     give(machine, files=files, hostname="app-2")
     assert machine.boot().kind == RECONFIGURED
     assert machine.read("opt/welcome") == "Welcome\n"
+
+
+def test_ovirt_makes_up_a_uuid_for_each_payload(machine: Machine) -> None:
+    """Quirk 14: Run Once on a machine that is there already; its keys stay, though its id is another one."""
+    give(machine, uuid="0c7b5b5e-3c39-4c9f-8a5e-0d0a5e2a9d51")
+    assert machine.boot().kind == NEW
+    keys = machine.host_keys()
+    give(machine, uuid="77777777-3c39-4c9f-8a5e-0d0a5e2a9d51", hostname="app-2")
+    booted = machine.boot()
+    assert (booted.kind, booted.result) == (RECONFIGURED, DONE)
+    assert (machine.host_keys(), machine.read("etc/hostname")) == (keys, "app-2\n")
+
+
+class WithPasswords(Programs):
+    """chpasswd(8) with a clear text, which the real one only does for the machine that it runs on."""
+
+    def run(self, argv: Any, stdin: Optional[bytes] = None, *rest: Any, **named: Any) -> Finished:
+        if tuple(argv) != ("chpasswd",):
+            return super().run(argv, stdin, *rest, **named)
+        assert stdin is not None
+        user, _, clear = stdin.decode().strip().partition(":")
+        set_password(self.directory, user, hash_of(clear))
+        return Finished(0, "", 0.0)
+
+
+class MachineWithPasswords(Machine):
+    def system(self, power: Optional[Power] = None, writable: bool = True) -> System:
+        system = super().system(power, writable)
+        return system._replace(process=WithPasswords(self.directory, self.uuid, power or Power(), self.ran))
+
+
+def hash_of(clear: str) -> str:
+    return "$5$Zk3PqVb1$" + base64.b64encode(clear.encode()).decode().rstrip("=").ljust(43, ".")
+
+
+def set_password(directory: Path, user: str, hashed: str) -> None:
+    shadow = directory / "etc/shadow"
+    lines = [line.split(":") for line in shadow.read_text().splitlines()]
+    for fields in lines:
+        fields[1] = hashed if fields[0] == user else fields[1]
+    shadow.write_text("".join(":".join(fields) + "\n" for fields in lines))
+
+
+def test_admin_pass_is_applied_once_for_each_value(machine: Machine) -> None:
+    here = MachineWithPasswords(machine.directory)
+
+    def password() -> str:
+        return next(line.split(":")[1] for line in here.read("etc/shadow").splitlines() if line.startswith("debian:"))
+
+    give(here, admin_pass="first")
+    assert (here.boot().result, password()) == (DONE, hash_of("first"))
+    set_password(here.directory, "debian", hash_of("mine"))  # passwd(1)
+    assert (here.boot().kind, password()) == (SAME, hash_of("mine"))
+    give(here, admin_pass="first", hostname="app-2")
+    assert (here.boot().kind, password()) == (RECONFIGURED, hash_of("mine"))
+    give(here, admin_pass="second", hostname="app-2")
+    assert (here.boot().kind, password()) == (RECONFIGURED, hash_of("second"))
+    assert not here.read("etc/ssh/sshd_config.d/50-guestinit.conf")
