@@ -26,7 +26,7 @@ Answer = TypeVar("Answer")
 
 PATIENCE = 5.0  # seconds for a carrier and an IPv6 address, while nobody is asked
 GRACE = 1.0  # seconds after the deadline in which who was asked may say why there is no answer
-WITHOUT_CLIENT = 5.0  # seconds for IPv6 alone: the machine's own network comes afterwards
+WITHOUT_CLIENT = 8.0  # seconds for IPv6 alone: the machine's own network comes afterwards
 
 
 class Uplink(NamedTuple):

@@ -12,6 +12,7 @@ import pytest
 
 from guestinit import stages
 from guestinit.model.identity import Instance, Settled
+from guestinit.show import status as show
 from guestinit.system.media import Look, Media
 from guestinit.system.process import Finished, Process
 from guestinit.system.root import Root
@@ -117,7 +118,8 @@ def test_the_local_stage_asks_for_the_one_that_may_ask_a_server(machine: Machine
     assert machine.run("local") == 0
     assert machine.asked_for == ["final.todo", "network.todo"]
     assert machine.status["state"] == "running"
-    assert machine.status["identity"]["reason"] == "the server that NoCloud's seedfrom names has to be asked"
+    waits = "running: stage local, unknown (the server that NoCloud's seedfrom names has to be asked)"
+    assert show.text(machine.status) == waits
     assert not any(line.startswith(("ip link", "systemctl")) for line in machine.started)
 
 
@@ -150,8 +152,8 @@ def test_without_a_lease_client_it_is_asked_again_over_the_machines_own_network(
     assert machine.run("network") == 0
     assert machine.asked_for == ["final.todo", "network.todo", "online.todo"]
     assert machine.started[-1] == "systemctl --no-block start guestinit-online.service"
-    assert machine.status["state"] == "running"
-    assert machine.status["identity"]["reason"].endswith("is asked when the machine's own network is up")
+    what = "the server that NoCloud's seedfrom names is asked when the machine's own network is up"
+    assert show.text(machine.status) == f"running: stage network, unknown ({what})"
     written = [] if configured else ["etc/systemd/network/10-guestinit-fallback.network"]
     assert machine.network_files == written
     assert [module["name"] for module in machine.status["modules"]] == ["network"] * len(written)

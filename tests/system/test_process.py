@@ -1,6 +1,7 @@
 from __future__ import annotations
 
 import os
+import threading
 import time
 from pathlib import Path
 
@@ -66,6 +67,23 @@ def test_a_time_limit_takes_the_children_too(tmp_path: Path) -> None:
     assert finished.code < 0
     assert time.monotonic() - start < 3
     time.sleep(3.2)
+    assert not mark.exists()
+
+
+def test_somebody_else_may_end_it_by_a_descriptor(tmp_path: Path) -> None:
+    """Its children too; also where that was said before it began."""
+    mark = tmp_path / "mark"
+    readable, writable = os.pipe()
+    try:
+        threading.Timer(0.2, os.write, (writable, b".")).start()
+        for _ in range(2):
+            began = time.monotonic()
+            finished = Process().run(("sh", "-c", f"(sleep 30; touch {mark}) & wait"), timeout=60, until=readable)
+            assert finished.timed_out and finished.code == -15
+            assert time.monotonic() - began < 20
+    finally:
+        os.close(readable)
+        os.close(writable)
     assert not mark.exists()
 
 
