@@ -35,6 +35,12 @@ def contents(deb: Path) -> dict[str, str]:
     return listed
 
 
+def test_virt_install_finds_the_directory_of_its_off_switch(deb: Path) -> None:
+    """Its user-data writes /etc/cloud/cloud-init.disabled with `echo >`, which makes no directory."""
+    listed = [line.split() for line in output(["dpkg-deb", "--contents", deb]).splitlines()]
+    assert [words[:2] for words in listed if words[-1] == "./etc/cloud/"] == [["drwxr-xr-x", "root/root"]]
+
+
 def test_its_files_outside_python(deb: Path) -> None:
     files = contents(deb)
     assert sorted(path for path in files if not path.startswith(PYTHON)) == [

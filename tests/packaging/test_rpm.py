@@ -24,6 +24,7 @@ def query(rpm: Path, *options: str) -> list[str]:
 def test_its_files_outside_python(rpm: Path) -> None:
     files = [name for name in query(rpm, "--list") if not SITE.match(name)]
     assert sorted(re.sub(r"\.(gz|xz|zst)$", "", name) for name in files) == [
+        "/etc/cloud",
         "/etc/guestinit",
         "/etc/guestinit/guestinit.d",
         "/etc/guestinit/guestinit.yaml",
