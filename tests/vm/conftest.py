@@ -25,7 +25,8 @@ if TYPE_CHECKING:
     from tests.vm.lab import Lab
 
 TOOLS = ("qemu-system-x86_64", "qemu-img", "mmdebstrap", "genisoimage", "mkfs.vfat", "mcopy", "mkfs.ext4", "sfdisk",
-         "ssh", "ssh-keygen", "setpriv", "apt-ftparchive", "openssl")  # fmt: skip
+         "ssh", "ssh-keygen", "setpriv", "apt-ftparchive", "openssl",
+         "perl", "debugfs", "dnsmasq", "ip")  # fmt: skip
 
 
 def pytest_addoption(parser: pytest.Parser) -> None:

@@ -3,7 +3,8 @@
 It is handed to the guest through QEMU's fw_cfg, so a change here needs no new image. Standard library only.
 What a test wants beyond the fixed list comes with it as a small document (opt/vmtest.request): `addresses` (wait for
 these, or for prefixes of them), `files`, `trees` (paths), `secrets` (strings to search for), `commands` (argv lists),
-`dry_run`, `verify` (whether to run these), `stay` (do not power off), `patience` (seconds).
+`units` (whose properties to show beside ours), `dry_run`, `verify` (whether to run these), `stay` (do not power off),
+`patience` (seconds).
 """
 
 import base64
@@ -127,9 +128,9 @@ def host_keys():
     return found
 
 
-def unit_facts():
+def unit_facts(more):
     shown = {}
-    listing = run("systemctl", "show", "-p", PROPERTIES, *UNITS, "guestinit.target", "ssh.service")["out"]
+    listing = run("systemctl", "show", "-p", PROPERTIES, *UNITS, "guestinit.target", "ssh.service", *more)["out"]
     for block in listing.split("\n\n"):
         fields = dict(line.split("=", 1) for line in block.splitlines() if "=" in line)
         if fields:
@@ -187,6 +188,7 @@ def gather(request):
     wait_for_addresses(request.get("addresses", ()))
     facts["jobs"] = run("systemctl", "list-jobs", "--no-legend")["out"]
     boot_id = facts["boot_id"] = read("/proc/sys/kernel/random/boot_id")
+    facts["userspace"] = run("systemctl", "show", "--value", "-p", "UserspaceTimestampMonotonic")["out"].strip()
     facts["cmdline"] = read("/proc/cmdline")
     facts["kernel"] = os.uname().release
     facts["hostname"] = os.uname().nodename
@@ -214,7 +216,7 @@ def gather(request):
     facts["root_bytes"] = size.f_blocks * size.f_frsize
     facts["mounts"] = read("/proc/self/mounts")
     facts["failed"] = run("systemctl", "list-units", "--failed", "--plain", "--no-legend")["out"].split("\n")[:-1]
-    facts["units"] = unit_facts()
+    facts["units"] = unit_facts(request.get("units", ()))
     # --merge: in a boot that replaced the machine-id, the journal is still kept under the old one.
     journal = ["journalctl", "--merge", "-o", "short-monotonic", "--no-pager", "_BOOT_ID=" + boot_id.replace("-", "")]
     facts["journal"] = run(*journal, "SYSLOG_IDENTIFIER=guestinit")["out"]

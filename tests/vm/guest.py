@@ -22,6 +22,7 @@ import time
 from collections.abc import Iterator
 from typing import Any, NamedTuple, Optional
 
+from tests.vm.cloud import Cloud
 from tests.vm.image import CACHE, Image
 
 HERE = os.path.dirname(os.path.abspath(__file__))
@@ -50,6 +51,10 @@ class Hardware(NamedTuple):
     slim_initrd: bool = False
     kernel_args: str = ""
     serial: str = ""  # SMBIOS system serial
+    vendor: str = "QEMU"  # SMBIOS system manufacturer
+    product: str = ""  # SMBIOS system product; without one it is the machine type, "Standard PC (i440FX + PIIX, 1996)"
+    empty_drive: bool = False  # a first CD-ROM drive without a disc: the one that the seed is in is the second
+    cloud: Optional[Cloud] = None  # the network that the first NIC is in, instead of QEMU's own
     write_log: Optional[str] = None  # where every write to the disk is recorded; see write_log.py
 
 
@@ -118,8 +123,9 @@ class Guest:
         self.started = time.monotonic()
         # setpriv: should this process be killed, the kernel ends QEMU too.
         guard = ["setpriv", "--pdeathsig", "KILL", "--"]
+        inherited = [hardware.cloud.tap] if hardware.cloud is not None else []
         self.process = subprocess.Popen(
-            [*guard, *argv], stdin=subprocess.DEVNULL, stdout=log, stderr=log, cwd=directory
+            [*guard, *argv], stdin=subprocess.DEVNULL, stdout=log, stderr=log, cwd=directory, pass_fds=inherited
         )
         os.close(log)
         for card in hardware.unplugged:
@@ -136,7 +142,9 @@ class Guest:
     def _command(self, machine: Machine, request_path: str) -> list[str]:
         hardware, image = self.hardware, machine.image
         append = f"root=/dev/vda1 rw console=ttyS0 net.ifnames=0 panic=1 {hardware.kernel_args}".strip()
-        smbios = f"type=1,manufacturer=QEMU,uuid={hardware.uuid}"
+        smbios = f"type=1,manufacturer={hardware.vendor},uuid={hardware.uuid}"
+        if hardware.product:
+            smbios += f",product={hardware.product}"
         if hardware.serial:
             smbios += f",serial={hardware.serial}"
         argv = ["qemu-system-x86_64", "-machine", "pc", "-accel", "tcg,thread=multi", "-cpu", "qemu64"]
@@ -191,11 +199,18 @@ class Guest:
             return ["-drive", drive, "-device", "virtio-blk-pci,drive=cd0"]
         if hardware.seed_bus == "scsi":
             return ["-drive", drive, "-device", "virtio-scsi-pci,id=scsi0", "-device", "scsi-cd,drive=cd0,bus=scsi0.0"]
+        if hardware.empty_drive:
+            first, second = "ide-cd,bus=ide.0,unit=0", "ide-cd,drive=cd0,bus=ide.1,unit=1"
+            return ["-device", first, "-drive", drive, "-device", second]
         return ["-drive", drive, "-device", "ide-cd,drive=cd0"]
 
     def _network(self) -> list[str]:
         argv = []
         for index, mac in enumerate(self.hardware.macs):
+            if index == 0 and self.hardware.cloud is not None:
+                argv += ["-netdev", f"tap,id=n0,fd={self.hardware.cloud.tap}"]
+                argv += ["-device", f"virtio-net-pci,netdev=n0,mac={mac},romfile="]
+                continue
             net = f"10.{20 + index}.0"
             prefix = f"2001:db8:{20 + index}:"
             options = f"user,id=n{index},restrict=on,net={net}.0/24,host={net}.1,dns={net}.3,dhcpstart={net}.100"

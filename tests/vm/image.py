@@ -2,9 +2,9 @@
 
 Five templates, each with its distribution's own kernel:
 
-- bookworm: Debian 12, systemd-networkd with systemd-resolved, no qemu-guest-agent;
+- bookworm: Debian 12, systemd-networkd with systemd-resolved, dhcpcd for temporary leases, no qemu-guest-agent;
 - netplan: Debian 12 with netplan and nothing that it has been told; systemd-networkd is there and not enabled;
-- trixie: Debian 13, NetworkManager (which writes resolv.conf itself), with qemu-guest-agent;
+- trixie: Debian 13, NetworkManager (which writes resolv.conf itself), with qemu-guest-agent, no dhcpcd;
 - network: Debian 13 with systemd-networkd, NetworkManager and netplan, none of them enabled; see network/;
 - ifupdown: the same with ifupdown, and resolvconf in the place of systemd-resolved, with which it cannot be installed.
 
@@ -52,7 +52,7 @@ class Template(NamedTuple):
 TEMPLATES = {
     "bookworm": Template(
         "bookworm",
-        ("systemd-resolved",),
+        ("systemd-resolved", "dhcpcd-base"),
         ("systemd-networkd.service", "systemd-resolved.service"),
         "../run/systemd/resolve/stub-resolv.conf",
     ),

@@ -18,7 +18,7 @@ from typing import Any, Optional
 
 import pytest
 
-from tests.vm import image
+from tests.vm import disk_search, image
 from tests.vm.guest import SLOTS, Boot, Guest, Hardware, Machine
 from tests.vm.repository import make_repository
 
@@ -32,9 +32,9 @@ class Run:
         self.directory = directory
         os.makedirs(directory)
 
-    def machine(self, suite: str, name: str = "machine") -> Machine:
-        """A new machine from the template of a suite."""
-        return Machine(image.build(suite, self.lab.deb), self.path(name))
+    def machine(self, suite: str, name: str = "machine", bare: bool = False) -> Machine:
+        """A new machine from the template of a suite; a bare one has no agent at all."""
+        return Machine(image.build(suite, None if bare else self.lab.deb), self.path(name))
 
     def path(self, name: str) -> str:
         return os.path.join(self.directory, name)
@@ -46,8 +46,12 @@ class Run:
         hardware: Hardware,
         request: Optional[dict[str, Any]] = None,
         while_up: Optional[Callable[[Guest], None]] = None,
+        search: Sequence[str] = (),
     ) -> Boot:
-        """One power-on until it powers off. With `while_up` it is left on after the facts until that code ends it."""
+        """One power-on until it powers off. With `while_up` it is left on after the facts until that code ends it.
+
+        `search`: texts to look for on the whole disk afterwards; noted["disk"] says in which files they are.
+        """
         wanted = {**(request or {}), "stay": while_up is not None}
         self.lab.check_not_stopped()
         with machine.power_on(hardware, wanted) as guest:
@@ -56,6 +60,8 @@ class Run:
                 guest.wait_facts()
                 while_up(guest)
             boot = guest.finish()
+        if search:
+            boot.noted["disk"] = disk_search.search(machine, search)
         self.lab.deliver(self.name, name, boot)
         return boot
 

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import subprocess
 from typing import Any, NamedTuple, Optional
 
 from tests.vm.guest import Boot
@@ -78,6 +79,13 @@ def gateways(boot: Boot) -> set[tuple[str, str]]:
     }
 
 
+def is_password(boot: Boot, name: str, clear: str) -> bool:
+    """Whether the account's password is this one, by the system's own crypt()."""
+    hashed = shadow(boot, name)
+    script = "chomp(my $clear = <STDIN>); exit(crypt($clear, $ARGV[0]) eq $ARGV[0] ? 0 : 1)"
+    return subprocess.run(["perl", "-e", script, hashed], input=clear, text=True).returncode == 0
+
+
 def host_keys(boot: Boot) -> dict[str, str]:
     """Public host keys by file name."""
     return {name: facts["content"] for name, facts in boot.facts["host_keys"].items() if name.endswith(".pub")}
@@ -129,7 +137,7 @@ def assert_nothing_broke(boot: Boot) -> None:
     assert facts["sshd_config"]["code"] == 0, facts["sshd_config"]
 
 
-def assert_settled(boot: Boot, identity: str, result: str = "done") -> None:
+def assert_settled(boot: Boot, identity: str, result: str = "done", datasource: str = "nocloud") -> None:
     """The run ended with this result, said so everywhere, and a second look finds nothing to do."""
     assert_nothing_broke(boot)
     codes = {"done": 0, "none": 0, "failed": 1, "degraded": 2}
@@ -144,12 +152,16 @@ def assert_settled(boot: Boot, identity: str, result: str = "done") -> None:
     assert log is None or log["mode"] == "0640"
     lines = console_lines(boot)
     assert len(lines) == 1, lines
-    assert lines[0].startswith(f"guestinit: done result={result} datasource=nocloud identity={identity} "), lines
+    assert lines[0].startswith(f"guestinit: done result={result} datasource={datasource} identity={identity} "), lines
 
 
 def assert_secrets_nowhere(boot: Boot, secrets: list[str]) -> None:
-    """No journal, log, state, status or console has one of these. (`secrets` was also handed to facts.py.)"""
+    """No journal, log, state, status or console has one of these. (`secrets` was also handed to facts.py.)
+
+    Nor has any file of the disk, where the boot looked through it.
+    """
     assert boot.facts["secrets"] == {}, boot.facts["secrets"]
+    assert boot.noted.get("disk", {}) == {}, boot.noted["disk"]
     for secret in secrets:
         for place, said in (
             ("console", boot.console),
