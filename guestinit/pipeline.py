@@ -6,41 +6,22 @@ Each verb is one call into a room. A dry run is the same story, told up to "comp
 from __future__ import annotations
 
 import os
-from collections.abc import Callable
-from typing import NamedTuple, Optional, Union
+from typing import NamedTuple, Union
 
 from guestinit.config import Config, excerpts, read_config, read_image
-from guestinit.model.action import NETWORK, STAGES, Step
+from guestinit.finding import Found, find_seed, nothing_found, switched_off, without_seed
+from guestinit.model.action import STAGES, Step
 from guestinit.model.identity import NEW, RESUMED, SAME, Identity, Instance, Settled
-from guestinit.model.image import Image
 from guestinit.model.problem import Problems
 from guestinit.model.report import Preview, Report, counts
-from guestinit.model.secret import Secret
+from guestinit.model.run import Ended, Order, Say
 from guestinit.model.seed import Seed
 from guestinit.planning import gather_facts, make_plan
-from guestinit.recognition import describe_instance, is_settled, kept_seed, recognise_machine
+from guestinit.recognition import describe_instance, recognise_machine
 from guestinit.system import boot, engine, state
 from guestinit.system.system import System
 
-
-class Order(NamedTuple):
-    """What the command line asks for."""
-
-    stages: tuple[str, ...]
-    seed: str = ""  # a directory or an ISO file; "": what the platform left
-    dry_run: bool = False
-    strict: bool = False
-    again: tuple[str, ...] = ()  # run these modules once more
-    renews: str = ""  # ask this metadata service only, over the network that the machine has
-
-
-class Found(NamedTuple):
-    """What looking for a seed brought; without one, the reasons say what was seen instead."""
-
-    seed: Optional[Seed]
-    reasons: tuple[str, ...]
-    service: str = ""  # the metadata service that has to be asked, that did not answer, or that gave the seed
-    known: str = ""  # the one that has told this settled machine all that it had to tell
+__all__ = ["Ended", "Order", "Say", "run"]
 
 
 class Course(NamedTuple):
@@ -55,27 +36,13 @@ class Course(NamedTuple):
     due: tuple[Step, ...]  # what of the plan this kind of boot is about
 
 
-class Ended(NamedTuple):
-    """What a run hands back: the report, and the passwords made in it, to be shown once."""
-
-    report: Report
-    revealed: tuple[tuple[str, Secret], ...] = ()
-
-
-Say = Callable[[str], None]
-
-
 def run(order: Order, system: System, say: Say) -> Union[Preview, Ended]:
     """One run, or its preview. Raises `Unreadable` where the platform's own description cannot be trusted."""
-    from guestinit import datasources
-
     problems = Problems()
     image = read_image(system, problems)
     found = find_seed(order, image, system)
     if found.seed is None:
-        if found.service and NETWORK in order.stages and datasources.comes_later(found.service, system):
-            return wait_for_network(order, image, found, system, say)
-        return nothing_found(order, system, found)
+        return without_seed(order, image, found, system, say)
     config = read_config(found.seed, image, problems)
     if config.inputs.meta.dsmode == "disabled":
         return nothing_found(order, system, Found(None, (*found.reasons, switched_off(found.seed, config))))
@@ -106,94 +73,6 @@ def run(order: Order, system: System, say: Say) -> Union[Preview, Ended]:
     report = report._replace(outcomes=tuple(applied.outcomes), earlier=state.EARLIER if applied.kept else "")
     remember(course, report, system)
     return Ended(report, tuple(applied.revealed))
-
-
-# find
-
-
-def find_seed(order: Order, image: Image, system: System) -> Found:
-    """The seed that was named; the one of the run that goes on; or what a datasource finds."""
-    from guestinit import datasources
-
-    if order.seed:
-        search = datasources.open_seed(order.seed, system)
-        return Found(search.seed, search.reasons)
-    if order.renews:
-        return Found(*datasources.renew(order.renews, system))
-    kept = kept_seed(system)
-    if kept is not None and STAGES[0] not in order.stages:
-        return Found(kept, ())
-    settled, has_network = is_settled(system), NETWORK in order.stages
-    search = datasources.find(system, settled, image)
-    known = ""
-    if settled and not has_network:  # an ordinary boot; who asks for a run by hand is told what there is
-        known, search = search.service, datasources.without_news(search, system)
-    if search.seed is None and search.service and has_network:
-        search = datasources.fetch(search, system, settled)
-    if search.seed is None and kept is not None and (has_network or not search.service):
-        # The drive went away (virt-install removes it) before the first run was through: its documents are kept.
-        return Found(kept, (*search.reasons, "the documents of the run that has not finished are used"))
-    return Found(*search, "" if search.service else known)
-
-
-def nothing_found(order: Order, system: System, found: Found) -> Union[Preview, Ended]:
-    """No seed: nothing is done, and that is fine; the next boot asks again. A metadata service may still have one."""
-    from guestinit.datasources import services
-    from guestinit.system import unchanged
-
-    was = system.state.settled
-    if was and NETWORK not in order.stages and services.renews_later(found.service, system):
-        reason = f"{server(found.service)} is asked for news once the network is up"
-        identity = Identity(SAME, reason, was.instance.instance_id)
-        report = Report(found.service, "", found.reasons, identity, order.stages[-1], (), (), {}, renews=found.service)
-        return Ended(report)
-    if was and found.known:
-        identity = Identity(SAME, unchanged.ASKED_ONCE.format(found.known), was.instance.instance_id)
-        return Ended(Report(found.known, "", found.reasons, identity, order.stages[-1], (), (), {}))
-    if found.service and order.stages == (STAGES[0],):
-        identity = Identity("unknown", f"{server(found.service)} has to be asked")
-        return Ended(Report("", "", found.reasons, identity, order.stages[-1], (), (), {}, left=(NETWORK,)))
-    identity = Identity(
-        "no seed",
-        "the drive is gone; the machine stays as it was settled"
-        if was
-        else "no datasource has anything for this machine",
-        was.instance.instance_id if was else "",
-    )
-    if order.dry_run:
-        return Preview("", "", found.reasons, identity, 0, (), (), {})
-    # A machine that nobody has set up, on a platform that should have done it: that is no "nothing to do".
-    silent = f"{server(found.service)} gave no seed" if found.service and not is_settled(system) else ""
-    return Ended(Report("", "", found.reasons, identity, order.stages[-1], (), (), {}, refused=silent))
-
-
-def wait_for_network(order: Order, image: Image, found: Found, system: System, say: Say) -> Ended:
-    """The service is asked once more over the machine's own network; it has one, or one card gets a lease.
-
-    That is what a new machine gets whose seed says nothing about its network; the seed may still say something else.
-    """
-    identity = Identity("unknown", f"{server(found.service)} is asked when the machine's own network is up")
-    report = Report("", "", found.reasons, identity, order.stages[-1], (), (), {}, left=(NETWORK,))
-    if system.state.settled is not None:
-        return Ended(report)
-    new = Identity(NEW, "no seed yet")
-    config = read_config(Seed("", "", "", ()), image, Problems())
-    plan = make_plan(config, gather_facts(order.stages, new, config, system), ("network",), Problems())
-    system.state.prepare()
-    applied = engine.apply([step for step in plan if step.stage in order.stages], system, say)
-    system.state.remember_written(applied.outcomes)
-    system.state.save()
-    return Ended(report._replace(outcomes=tuple(applied.outcomes)))
-
-
-def switched_off(seed: Seed, config: Config) -> str:
-    """Why a seed that was found is not used."""
-    return f"{seed.datasource}: {seed.where} is not used: {config.inputs.meta.at.file} says dsmode: disabled"
-
-
-def server(service: str) -> str:
-    """How a datasource that has to be asked is called."""
-    return "the server that NoCloud's seedfrom names" if service == "nocloud" else f"the {service} metadata service"
 
 
 # apply
