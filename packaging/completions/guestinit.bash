@@ -18,7 +18,7 @@ _guestinit()
         --input-format) COMPREPLY=($(compgen -W 'v1 v2 openstack eni' -- "$cur")); return ;;
         --nic | --timeout) return ;;
         --again)
-            COMPREPLY=($(compgen -W 'host_keys accounts ssh_keys passwords hostname machine_id network timezone locale
+            COMPREPLY=($(compgen -W 'random_seed host_keys accounts ssh_keys passwords password_reset hostname machine_id network timezone locale
                 bootcmd grow packages files runcmd' -- "$cur"))
             return ;;
     esac

@@ -1,6 +1,6 @@
 # fish completion for guestinit(1)
 
-set -g __guestinit_modules host_keys accounts ssh_keys passwords hostname machine_id network timezone locale bootcmd grow \
+set -g __guestinit_modules random_seed host_keys accounts ssh_keys passwords password_reset hostname machine_id network timezone locale bootcmd grow \
     packages files runcmd
 set -l commands apply check clean net run status
 
