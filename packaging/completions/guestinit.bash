@@ -13,7 +13,7 @@ _guestinit()
         --seed) _filedir; return ;;
         --root | --output) _filedir -d; return ;;
         --format) COMPREPLY=($(compgen -W 'text json' -- "$cur")); return ;;
-        --stage) COMPREPLY=($(compgen -W 'local late final' -- "$cur")); return ;;
+        --stage) COMPREPLY=($(compgen -W 'local network late final' -- "$cur")); return ;;
         --renderer) COMPREPLY=($(compgen -W 'networkd network-manager netplan ifupdown' -- "$cur")); return ;;
         --input-format) COMPREPLY=($(compgen -W 'v1 v2 openstack eni' -- "$cur")); return ;;
         --nic | --timeout) return ;;

@@ -42,7 +42,7 @@ complete -c guestinit -n "$render" -l output -x -a '(__fish_complete_directories
 complete -c guestinit -n "$render" -l input-format -x -a 'v1 v2 openstack eni' -d 'Format of the file'
 complete -c guestinit -n "$render" -l nic -x -d 'NAME=MAC: a network interface of the machine'
 
-complete -c guestinit -n '__fish_seen_subcommand_from run' -l stage -x -a 'local late final' -d 'Stage'
+complete -c guestinit -n '__fish_seen_subcommand_from run' -l stage -x -a 'local network late final' -d 'Stage'
 
 complete -c guestinit -n '__fish_seen_subcommand_from status' -l wait -d 'Wait until the run has ended'
 complete -c guestinit -n '__fish_seen_subcommand_from status' -l long -d 'Sources, modules, commands and problems too'
