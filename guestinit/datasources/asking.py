@@ -31,7 +31,6 @@ def get(
     method: str = "GET",
     missing: Collection[int] = (404,),
     empty: bool = True,
-    verify: bool = True,
 ) -> Answer | None:
     """What a server has at this address, asked until the deadline (a time.monotonic()); None: it says there is nothing.
 
@@ -47,7 +46,7 @@ def get(
         until = min(deadline, time.monotonic() + ATTEMPT)
         asked = 0.0
         try:
-            answer = http.request(url, until, nic=nic, headers=headers, method=method, verify=verify)
+            answer = http.request(url, until, nic=nic, headers=headers, method=method)
         except http.Refused:
             raise
         except http.NoAnswer as no_answer:

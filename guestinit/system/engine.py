@@ -13,7 +13,6 @@ from typing import TYPE_CHECKING
 
 from guestinit.model.action import (
     EVERY_BOOT,
-    KINDS,
     ONCE,
     Absence,
     Command,
@@ -257,8 +256,3 @@ def every_boot_checks(plan: Iterable[Step], system: System) -> Iterator[str]:
                 yield f"name {name} {mac}"
         else:
             yield "plan"
-
-
-def kind_of(step: Step) -> str:
-    """The name of a step's kind, as plans show it."""
-    return KINDS[type(step.action)]

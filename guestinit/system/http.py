@@ -67,7 +67,6 @@ def request(
     method: str = "GET",
     headers: Union[Mapping[str, str], Iterable[tuple[str, str]]] = (),
     limit: int = LIMIT,
-    verify: bool = True,
 ) -> Answer:
     """One request over one connection, complete until `deadline` (a time.monotonic()). Raises NoAnswer.
 
@@ -86,7 +85,7 @@ def request(
     reader = _Reader(sock, deadline, limit)
     try:
         if address.secure:
-            reader.sock = sock = _secure(sock, address.host, verify, deadline)
+            reader.sock = sock = _secure(sock, address.host, deadline)
         _send("\r\n".join((*lines, "", "")).encode(), sock, deadline)
         response = http.client.HTTPResponse(reader, method=method)  # type: ignore[arg-type]  # it only reads from it
         response.begin()
@@ -235,13 +234,10 @@ def _look_up(name: str, port: int, deadline: float) -> list[Any]:
     return list(found)
 
 
-def _secure(sock: socket.socket, host: str, verify: bool, deadline: float) -> socket.socket:
+def _secure(sock: socket.socket, host: str, deadline: float) -> socket.socket:
     import ssl  # delayed: 15 ms, for seeds from https:// only
 
     context = ssl.create_default_context()
-    if not verify:
-        context.check_hostname = False
-        context.verify_mode = ssl.CERT_NONE
     sock.settimeout(_left(deadline))
     return context.wrap_socket(sock, server_hostname=host)
 
