@@ -75,10 +75,11 @@ def _ec2(platform: Platform) -> str:
         return "DMI serial ends in .brightbox.com"
     if platform.asset_tag.lower().endswith(".zstack.io"):
         return "DMI chassis asset tag ends in .zstack.io"
-    # One of 4096 random uuids begins like this: Xen on AWS has it in the serial too, some firmware with bytes swapped.
-    serial = platform.serial.lower()
-    if serial.startswith("ec2") and serial in (platform.uuid, swapped(platform.uuid)):
-        return "DMI uuid and serial begin with ec2"
+    # AWS on Xen, where some firmware shows the uuid with bytes swapped. On any other vendor's machine that has its uuid
+    # as the serial too (CloudStack, Nova, oVirt) it is one random uuid of 4096.
+    serial, uuids = platform.serial.lower(), (platform.uuid, swapped(platform.uuid))
+    if platform.vendor.lower() == "xen" and serial.startswith("ec2") and serial in uuids:
+        return "DMI vendor is Xen, and uuid and serial begin with ec2"
     return ""
 
 

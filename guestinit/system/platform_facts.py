@@ -15,18 +15,17 @@ _DMI = "/sys/class/dmi/id/"
 
 
 def gather(system: System, image: Image) -> Platform:
-    """All of it, looked at once. A container sees the DMI of its host, which says nothing about it."""
+    """All of it, looked at once. A container sees DMI and command line of its host, which say nothing about it."""
     configured = image.option("metadata.service", "auto").replace("auto", "")
-    line = facts.command_line(system)
     if system.root.exists("/run/systemd/container"):
-        return Platform(command_line=line, configured=configured)
+        return Platform(configured=configured)
     return Platform(
         vendor=read_dmi("sys_vendor", system),
         product=read_dmi("product_name", system),
         serial=read_dmi("product_serial", system),
         uuid=facts.machine_uuid(system),
         asset_tag=read_dmi("chassis_asset_tag", system),
-        command_line=line,
+        command_line=facts.command_line(system),
         configured=configured,
     )
 

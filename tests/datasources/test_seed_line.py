@@ -158,6 +158,12 @@ def test_a_container_sees_its_hosts_serial_number(machine: Machine) -> None:
     assert search.service == ""
 
 
+@pytest.mark.parametrize(("container", "service"), [({}, "openstack"), ({"run/systemd/container": "lxc"}, "")])
+def test_a_container_sees_its_hosts_command_line(machine: Machine, container: dict[str, str], service: str) -> None:
+    system = machine(cmdline="ds=openstack", **container)
+    assert datasources.find(system, False, Image(datasources=("openstack",))).service == service
+
+
 def test_an_image_that_does_not_look_for_nocloud_is_not_led_astray(machine: Machine) -> None:
     system = machine(cmdline="ds=nocloud;s=http://10.0.2.2/")
     assert datasources.find(system, False, Image(datasources=())).service == ""

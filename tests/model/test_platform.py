@@ -25,17 +25,22 @@ XEN_ON_AWS = Platform("Xen", "HVM domU", "ec2ae145-d1dc-13b2-94ed-0123456789ab",
         ),
         (Platform("OTC", "x", asset_tag="OpenTelekomCloud"), "openstack", "DMI chassis asset tag is OpenTelekomCloud"),
         (Platform("Amazon EC2", "t3.micro"), "ec2", "DMI vendor is Amazon EC2"),
-        (XEN_ON_AWS, "ec2", "DMI uuid and serial begin with ec2"),
+        (XEN_ON_AWS, "ec2", "DMI vendor is Xen, and uuid and serial begin with ec2"),
         (
             XEN_ON_AWS._replace(uuid="45e12aec-dcd1-b213-94ed-0123456789ab"),
             "ec2",
-            "DMI uuid and serial begin with ec2",
+            "DMI vendor is Xen, and uuid and serial begin with ec2",
         ),
         (Platform("x", "y", "abc.gb1.brightbox.com"), "ec2", "DMI serial ends in .brightbox.com"),
         (Platform("x", "y", asset_tag="q.zstack.io"), "ec2", "DMI chassis asset tag ends in .zstack.io"),
         (Platform("e24cloud", "y"), "ec2", "DMI vendor is e24cloud"),
         (
             Platform("Apache Software Foundation", "CloudStack KVM Hypervisor"),
+            "cloudstack",
+            "DMI product is CloudStack KVM Hypervisor",
+        ),
+        (
+            XEN_ON_AWS._replace(vendor="Apache Software Foundation", product="CloudStack KVM Hypervisor"),
             "cloudstack",
             "DMI product is CloudStack KVM Hypervisor",
         ),
@@ -54,6 +59,7 @@ def test_one_service_and_no_other(platform: Platform, service: str, reason: str)
         QEMU,  # one random uuid of 4096 begins with ec2
         Platform("QEMU", "Standard PC (i440FX + PIIX, 1996)", "ec2-something"),
         Platform("oVirt", "RHEL"),
+        XEN_ON_AWS._replace(vendor="oVirt", product="RHEL"),  # where the serial is the uuid, one of 4096 again
         Platform("KubeVirt", "None"),
         Platform("VMware, Inc.", "VMware7,1"),
     ],
