@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
+from guestinit import rooms
 from guestinit.config import Config
+from guestinit.datasources import DRIVES
 from guestinit.model.identity import RECONFIGURED, Identity, Instance, differ, recognise
 from guestinit.model.seed import Seed
 from guestinit.system import boot
@@ -31,7 +33,7 @@ def id_from_image(seed: Seed, config: Config, uuid: str) -> bool:
     meta = config.inputs.meta
     if not meta.instance_id_given:
         return True
-    if seed.format != "nocloud":
+    if seed.format != "nocloud" and not lies_in_image(seed):
         return False  # the platform itself made it
     try:  # what hashlib wraps, without OpenSSL, whose import costs a third of a bare interpreter's start
         from _sha1 import sha1  # type: ignore[import-not-found]
@@ -41,6 +43,11 @@ def id_from_image(seed: Seed, config: Config, uuid: str) -> bool:
         document.content if document else b"" for document in map(seed.document, ("user-data", "network-config"))
     ]
     return meta.instance_id.lower() not in (sha1(b"".join(contents), usedforsecurity=False).hexdigest(), uuid)
+
+
+def lies_in_image(seed: Seed) -> bool:
+    """Whether it is a seed directory that whoever built the image left in it: every clone has the same."""
+    return seed.datasource in DRIVES and seed.where in rooms.one("datasources", seed.datasource).BAKED
 
 
 def is_settled(system: System) -> bool:

@@ -77,6 +77,16 @@ def test_a_clone_gets_bytes_of_its_own(machine: Machine) -> None:
     assert (booted.kind, booted.result, pool(clone)) == (NEW, DONE, b"other")
 
 
+def test_a_clone_of_an_image_with_a_seed_directory_is_new(machine: Machine) -> None:
+    """What is baked into an image has one uuid for all clones; a platform's own drive is another matter."""
+    give(machine, uuid="0c7b5b5e-3c39-4c9f-8a5e-0d0a5e2a9d51")
+    machine.boot()
+    clone = machine.clone(machine.directory.parent / "clone", OTHER_UUID)
+    assert clone.boot().kind == NEW
+    assert clone.host_keys() != machine.host_keys()
+    assert clone.boot().kind == SAME
+
+
 def test_random_seed_after_a_power_cut(machine: Machine) -> None:
     """The machine went down after the run had begun, and before the pool was written: then the next boot does it."""
     give(machine, b"first")
