@@ -25,7 +25,9 @@ def of_documents(key: bytes, documents: Mapping[str, bytes]) -> str:
     parts = []
     for name in sorted(documents):
         content = documents[name]
-        parts += [name.encode(), without_random_seed(content) if name.endswith(_WITH_SEED) else content]
+        # A drive may name its files in any bytes: as os.fsencode does it.
+        parts.append(name.encode("utf-8", "surrogateescape"))
+        parts.append(without_random_seed(content) if name.endswith(_WITH_SEED) else content)
     return keyed(key, parts)
 
 

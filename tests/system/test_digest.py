@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import os
 
 import pytest
 
@@ -34,3 +35,9 @@ def test_what_holds_none_stays_as_it_is(content: bytes) -> None:
 
 def test_many_of_them_take_no_time() -> None:
     assert len(without_random_seed(b'"random_seed": "abc",' * 50_000)) == 50_000 * len(b'"random_seed",')
+
+
+def test_a_name_in_any_bytes() -> None:
+    """As the kernel shows a drive whose writer had another encoding: os.listdir(b"...\\xff") as a text."""
+    names = [os.fsdecode(b"content/" + name) for name in (b"\xff", b"\xfe")]
+    assert len({of_documents(b"key", {name: b""}) for name in names}) == 2
