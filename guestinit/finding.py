@@ -35,7 +35,7 @@ def find_seed(order: Order, image: Image, system: System) -> Found:
         search = datasources.open_seed(order.seed, system)
         return Found(search.seed, search.reasons)
     if order.renews:
-        return Found(*datasources.renew(order.renews, system))
+        return Found(*datasources.renew(order.renews, system, image))
     kept = kept_seed(system)
     if kept is not None and STAGES[0] not in order.stages:
         return Found(kept, ())
@@ -66,7 +66,7 @@ def nothing_found(order: Order, system: System, found: Found) -> Union[Preview, 
     from guestinit.datasources import services
     from guestinit.system import unchanged
 
-    was = system.state.settled
+    was = system.state.settled if is_settled(system) else None
     if was and NETWORK not in order.stages and services.renews_later(found.service, system):
         reason = f"{server(found.service)} is asked for news once the network is up"
         identity = Identity(SAME, reason, was.instance.instance_id)
@@ -78,17 +78,13 @@ def nothing_found(order: Order, system: System, found: Found) -> Union[Preview, 
     if found.service and order.stages == (STAGES[0],):
         identity = Identity("unknown", f"{server(found.service)} has to be asked")
         return Ended(Report("", "", found.reasons, identity, order.stages[-1], (), (), {}, left=(NETWORK,)))
-    identity = Identity(
-        "no seed",
-        "the drive is gone; the machine stays as it was settled"
-        if was
-        else "no datasource has anything for this machine",
-        was.instance.instance_id if was else "",
-    )
+    gone = f"{server(found.service)} gave no seed" if found.service else "the drive is gone"
+    reason = f"{gone}; the machine stays as it was settled" if was else "no datasource has anything for this machine"
+    identity = Identity("no seed", reason, was.instance.instance_id if was else "")
     if order.dry_run:
         return Preview("", "", found.reasons, identity, 0, (), (), {})
     # A machine that nobody has set up, on a platform that should have done it: that is no "nothing to do".
-    silent = f"{server(found.service)} gave no seed" if found.service and not is_settled(system) else ""
+    silent = gone if found.service and not was else ""
     return Ended(Report("", "", found.reasons, identity, order.stages[-1], (), (), {}, refused=silent))
 
 
@@ -99,7 +95,7 @@ def wait_for_network(order: Order, image: Image, found: Found, system: System, s
     """
     identity = Identity("unknown", f"{server(found.service)} is asked when the machine's own network is up")
     report = Report("", "", found.reasons, identity, order.stages[-1], (), (), {}, left=(NETWORK,))
-    if system.state.settled is not None:
+    if is_settled(system):
         return Ended(report)
     new = Identity(NEW, "no seed yet")
     config = read_config(Seed("", "", "", ()), image, Problems())

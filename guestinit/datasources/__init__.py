@@ -137,11 +137,11 @@ def _completed(seed: Seed | None, system: System) -> Seed | None:
     return completed
 
 
-def renew(service: str, system: System) -> Search:
+def renew(service: str, system: System, image: Image) -> Search:
     """What a service has for a settled machine at the end of its boot."""
     from guestinit.datasources import services
 
-    return services.renew(service, system)
+    return services.renew(service, system, image)
 
 
 def open_seed(path: str, system: System, names: Sequence[str] = DRIVES) -> Search:

@@ -17,6 +17,7 @@ if TYPE_CHECKING:
 LIMIT = 60.0  # seconds for a service on a platform that has one: a router in OpenStack may still be coming up
 SETTLED_LIMIT = 10.0  # a machine that is settled goes on without an answer
 RENEWAL_LIMIT = 30.0  # at the end of the boot, when nobody waits any more
+SHARE = 10.0  # of that for one way at least: with less, a machine of many cards would ask over none of them
 
 
 def identify(system: System, image: Image) -> Search:
@@ -42,16 +43,23 @@ def renews(service: str) -> bool:
     return service in SERVICES and bool(rooms.one("datasources", service).RENEWS)
 
 
-def renew(service: str, system: System) -> Search:
-    """What a service answers at the end of a boot, over the network that the machine has by then."""
+def renew(service: str, system: System, image: Image) -> Search:
+    """What a service answers at the end of a boot, over the network that the machine has by then.
+
+    That it was asked when the machine was settled is no proof: since then somebody may have switched it off.
+    """
     from guestinit.system import uplink as uplinks
 
+    identified = identify(system, image)
+    if identified.service != service:
+        return Search(None, identified.reasons, service)
     deadline = time.monotonic() + RENEWAL_LIMIT
     reasons: list[str] = []
     ways = sorted(uplinks.configured(system), key=lambda uplink: not uplink.gateway)
     for number, uplink in enumerate(ways):
-        share = (deadline - time.monotonic()) / (len(ways) - number)
-        search: Search = rooms.one("datasources", service).fetch(uplink, system, time.monotonic() + share)
+        now = time.monotonic()
+        share = max(SHARE, (deadline - now) / (len(ways) - number))
+        search: Search = rooms.one("datasources", service).fetch(uplink, system, min(deadline, now + share))
         reasons += search.reasons
         if search.seed is not None:
             return Search(search.seed, tuple(reasons))

@@ -302,6 +302,42 @@ def test_silent_router_is_one_line_in_the_journal(
     assert guest.tree() == before
 
 
+@pytest.mark.parametrize("off", ["metadata: {service: none}", "datasources: [nocloud]"])
+def test_settled_machine_asks_nobody_any_more_when_that_is_switched_off(
+    guest: Guest, router: Watching, capsys: pytest.CaptureFixture[str], off: str
+) -> None:
+    settle(guest, router)
+    hand_over(router, RESET)
+    (guest.directory / "etc/guestinit").mkdir(exist_ok=True)
+    (guest.directory / "etc/guestinit/guestinit.yaml").write_text(off + "\n")
+    asked(router)
+    guest.start()
+    assert router.log == [] and guest.takes(PASSWORD)
+    assert (guest.kind, guest.status["state"]) == (SAME, "done")
+    if "none" in off:
+        assert "not asked: the image configuration names none" in capsys.readouterr().err
+
+
+def test_many_cards_leave_enough_time_for_the_first(guest: Guest, router: Watching) -> None:
+    settle(guest, router)
+    hand_over(router, RESET)
+    cards = range(1, 8)
+    try:
+        for card in cards:
+            guest.guest.ip(
+                f"link add card{card} type veth peer name far{card}",
+                f"link set far{card} up",
+                f"link set card{card} up",
+                f"address add 10.9.{card}.2/24 dev card{card}",
+                f"route add default via 10.9.{card}.1 metric {card}",
+            )
+        guest.start()
+    finally:
+        for card in cards:
+            guest.guest.ip(f"link del card{card}")
+    assert guest.takes(RESET)
+
+
 def test_router_that_never_answers_fails_the_first_boot(
     guest: Guest, router: Watching, monkeypatch: pytest.MonkeyPatch
 ) -> None:

@@ -63,11 +63,11 @@ class Machine:
     def network_files(self) -> list[str]:
         return sorted(str(path.relative_to(self.root)) for path in self.root.glob("etc/systemd/network/10-guestinit*"))
 
-    def settle(self) -> None:
-        """As it was set up in an earlier boot, when its command line named another server."""
+    def settle(self, uuid: str = UUID) -> None:
+        """As it, or its template, was set up in an earlier boot, when its command line named another server."""
         base = Root(str(self.root))
         base.make_directory("/var/lib/guestinit", 0o700)
-        State(base).settle(Settled(Instance("a", UUID.lower(), "content", False), "new"), "")
+        State(base).settle(Settled(Instance("a", uuid.lower(), "content", False), "new"), "")
 
 
 class Programs(Process):
@@ -186,5 +186,25 @@ def test_a_settled_machine_goes_on_without_a_server(machine: Machine, monkeypatc
     assert machine.asked_for == ["final.todo", "network.todo"]
     assert machine.run("network") == 0
     assert machine.status["state"] == "none"
+    silent = "the server that NoCloud's seedfrom names gave no seed; the machine stays as it was settled"
+    assert (machine.status["identity"]["reason"], machine.status["instance_id"]) == (silent, "a")
     assert machine.asked_for == []
     assert machine.network_files == []
+
+
+@pytest.mark.parametrize("client", [False, True])
+def test_a_clone_of_a_settled_machine_is_a_new_one(
+    machine: Machine, client: bool, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Where nobody answers it fails, not under its template's name; its own network is that of a new machine."""
+    monkeypatch.setattr("guestinit.system.uplink.PATIENCE", 0.2)
+    (machine.root / "etc/systemd/network/80-default.network").unlink()
+    machine.settle(uuid=UUID.replace("5A0C", "5A0D"))
+    if client:
+        has_client(machine)
+    machine.run("local")
+    assert machine.run("network") == (1 if client else 0)
+    assert machine.status["state"] == ("failed" if client else "running")
+    assert machine.status["instance_id"] == ""
+    assert "settled" not in machine.status["identity"]["reason"]
+    assert machine.network_files == ([] if client else ["etc/systemd/network/10-guestinit-fallback.network"])
