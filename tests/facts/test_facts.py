@@ -421,7 +421,7 @@ def test_all_facts_of_another_root(tree: Tree) -> None:
 
 
 def test_ssh_that_does_not_run(tree: Tree) -> None:
-    assert not facts._is_active(tree.system(process=Process(ssh=0)), "ssh.service")  # systemd is not in charge here
+    assert not facts.is_active(tree.system(process=Process(ssh=0)), "ssh.service")  # systemd is not in charge here
     (tree.path / "run/systemd/system").mkdir(parents=True)
-    assert facts._is_active(tree.system(process=Process(ssh=0)), "ssh.service")
-    assert not facts._is_active(tree.system(process=Process(ssh=3)), "ssh.service")
+    assert facts.is_active(tree.system(process=Process(ssh=0)), "ssh.service")
+    assert not facts.is_active(tree.system(process=Process(ssh=3)), "ssh.service")
