@@ -22,6 +22,8 @@ MAC = "bc:24:11:0a:ba:00"
 TEMPLATE_UUID = "6a8f2c1e-0b5d-4a3e-9f10-0000000000ba"
 # Says when udev's queue was empty, beside whatever else boots.
 SETTLE = "systemd-udev-settle.service"
+# One device after the other, so that it takes much longer than anything that does not wait for it.
+SLOW_UDEV = f"systemd.wants={SETTLE} udev.children_max=1"
 TIMES = {"units": [SETTLE, "multi-user.target"]}
 # At the end, and by hand: the neighbour can be reached, and would have answered.
 REACH = [["python3", "-c", f"import urllib.request as u; print(u.urlopen({url!r}, timeout=60).read().decode())"]
@@ -45,7 +47,7 @@ def bare12(run: Run) -> None:
     hardware = Hardware(macs=(MAC,), agent_port=False)
     with neighbour(run) as cloud:
         log = Path(cloud.directory, "asked")
-        beside = hardware._replace(uuid=TEMPLATE_UUID, cloud=cloud, kernel_args=f"systemd.wants={SETTLE}")
+        beside = hardware._replace(uuid=TEMPLATE_UUID, cloud=cloud, kernel_args=SLOW_UDEV)
         run.boot("reference12", run.machine("bookworm", "bare", bare=True), beside, TIMES)
         noted = run.boot(
             "no_seed12",
@@ -58,7 +60,7 @@ def bare12(run: Run) -> None:
     run.boot("disabled12", machine, hardware._replace(seed=seed, kernel_args="guestinit=disabled"))
     scsi = hardware._replace(seed=seed, seed_bus="scsi", slim_initrd=True)
     run.boot("scsi12", machine, scsi, {"addresses": ["10.20.0.40"]})
-    run.boot("settled12", machine, hardware._replace(kernel_args=f"systemd.wants={SETTLE}"), TIMES)
+    run.boot("settled12", machine, hardware._replace(kernel_args=SLOW_UDEV), TIMES)
 
 
 def neighbour(run: Run) -> Cloud:
@@ -122,10 +124,10 @@ def when(boot: Boot, unit: str, fact: str) -> float:
 
 
 def test_without_a_seed_only_one_process_is_started(no_seed12: Boot, settled12: Boot) -> None:
-    """The conditions of the other units say that there is nothing to do."""
-    for boot in (no_seed12, settled12):
+    """The conditions of the other units say that there is nothing to do; a settled machine also tells the host so."""
+    for boot, others in ((no_seed12, ("network", "late", "final")), (settled12, ("network", "late"))):
         assert when(boot, "guestinit-local.service", "ExecMainExit") > 0
-        for unit in ("network", "late", "final"):
+        for unit in others:
             assert when(boot, f"guestinit-{unit}.service", "ExecMainStart") == 0, unit
 
 
@@ -138,9 +140,7 @@ def test_machine_never_settled_waits_for_udev_and_no_longer(no_seed12: Boot) -> 
 def test_settled_machine_does_not_wait(settled12: Boot) -> None:
     seen.assert_nothing_broke(settled12)
     assert seen.status(settled12)["identity"]["kind"] == "no seed"
-    took = when(settled12, "guestinit-local.service", "ExecMainExit")
-    took -= when(settled12, "guestinit-local.service", "ExecMainStart")
-    assert took < when(settled12, "multi-user.target", "ActiveEnter") / 5
+    assert when(settled12, "guestinit-local.service", "ExecMainExit") < when(settled12, SETTLE, "ExecMainExit")
 
 
 @pytest.mark.parametrize("boot", ["no_seed12", "settled12"])
