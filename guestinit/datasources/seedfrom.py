@@ -51,18 +51,29 @@ class Place(NamedTuple):
     """Where the files are."""
 
     base: str  # an address without the names of the files, or an absolute path
-    remote: bool
+    written: str = ""  # an address as it was given, before SMBIOS filled anything in; "" for a path
+
+    @property
+    def remote(self) -> bool:
+        """Whether a server has to be asked."""
+        return bool(self.written)
 
     def of(self, name: str) -> str:
         """The address, or the path, of one file."""
-        return self.base.replace("%s", name) if "%s" in self.base else self.base + name
+        return _joined(self.base, name)
 
     def shown(self, name: str = "") -> str:
-        """The same for people: a query may hold a password, and messages are for everybody."""
-        address, mark, _ = self.of(name).partition("?")
-        if not mark or not self.remote:
+        """The same for people. Everybody reads messages: a query may hold a password, SMBIOS has the machine's uuid."""
+        if not self.remote:
+            return self.of(name)
+        address, mark, _ = _joined(self.written, name).partition("?")
+        if not mark:
             return address
         return f"{address}?...:{name}" if name else f"{address}?..."
+
+
+def _joined(base: str, name: str) -> str:
+    return base.replace("%s", name) if "%s" in base else base + name
 
 
 def place(text: str, system: System) -> Place:
@@ -75,14 +86,16 @@ def place(text: str, system: System) -> Place:
             raise Unusable(f"{text}: write file:///path/, with three slashes")
         text, scheme = slash + path, ""
     if not scheme and text.startswith("/"):
-        return Place(_ended(_expanded(text, system, lambda value: value)), remote=False)
+        return Place(_ended(_expanded(text, system, lambda value: value)))
     if scheme in ("http", "https"):
         from urllib.parse import quote  # delayed: whoever fetches over http needs it
 
         if "@" in rest.partition("/")[0]:
             raise Unusable(f"{scheme}://...@{rest.partition('/')[0].rpartition('@')[2]}: a user name is not supported")
-        base = f"{scheme}://" + _expanded(rest, system, lambda value: quote(value, safe=""))
-        return Place(base if "?" in base else _ended(base), remote=True)
+        base, written = _expanded(rest, system, lambda value: quote(value, safe="")), rest
+        if "?" not in rest:
+            base, written = _ended(base), _ended(written)
+        return Place(f"{scheme}://{base}", f"{scheme}://{written}")
     known = "http://, https://, file:/// and absolute paths are read"
     raise Unusable(f"{scheme}:// is not supported; {known}" if scheme else f"{text}: no place for a seed; {known}")
 

@@ -9,6 +9,7 @@ from typing import Any
 import pytest
 
 from guestinit import datasources
+from guestinit.datasources import seedfrom
 from guestinit.model.identity import Instance, Settled
 from guestinit.model.image import Image
 from guestinit.model.problem import Problems
@@ -103,6 +104,19 @@ def test_seedfrom_with_dmi_fields(machine: Machine) -> None:
     files["sys/class/dmi/id/chassis_serial"] = "web1\n"
     search = find(machine(serial="ds=nocloud;s=/srv/__dmi.chassis-serial-number__/", **files))
     assert sorted(documents(search)) == ["/srv/web1/meta-data", "/srv/web1/user-data"]
+
+
+@pytest.mark.parametrize("end", ["/", "", "/%s", "?of=%s"])
+def test_what_smbios_fills_in_is_not_shown(machine: Machine, end: str) -> None:
+    """Only root may read the machine's uuid, and everybody the status."""
+    uuid = "5a0c0f4b-8c2f-4d7b-9e3c-9a6d4f2e1b0a"
+    files = {"sys/class/dmi/id/product_uuid": f"{uuid}\n"}
+    system = machine(cmdline=f"ds=nocloud;s=http://10.0.2.2/__dmi.system-uuid__{end}", **files)
+    place = seedfrom.place(f"http://10.0.2.2/__dmi.system-uuid__{end}", system)
+    ends = {"/": "/meta-data", "": "/meta-data", "/%s": "/meta-data", "?of=%s": "?of=meta-data"}
+    assert place.of("meta-data") == f"http://10.0.2.2/{uuid}{ends[end]}"
+    assert uuid not in place.shown("meta-data") + place.shown() + "".join(find(system).reasons)
+    assert place.shown().startswith("http://10.0.2.2/__dmi.system-uuid__")
 
 
 @pytest.mark.parametrize(

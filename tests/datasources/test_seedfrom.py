@@ -240,7 +240,7 @@ def test_self_signed_certificate_is_refused_at_once(
     ],
 )
 def test_an_address_is_asked_over_its_own_family(host: str, families: set[int]) -> None:
-    place = seedfrom.Place(f"http://{host}/", remote=True)
+    place = seedfrom.Place(f"http://{host}/", f"http://{host}/")
     assert {family for family in (4, 6) if seedfrom.is_reachable(place, family)} == families
 
 
