@@ -66,7 +66,10 @@ def may_prepare(system: System) -> bool:
 
 
 def configured(system: System, families: tuple[int, ...] = (6, 4)) -> tuple[Uplink, ...]:
-    """What has an address: network cards, and what has a default route (a bridge or a bond over a card)."""
+    """What has an address: network cards, and what has a default route (a bridge or a bond over a card).
+
+    Not a tunnel: at the other end of a VPN is not the platform, whatever answers there at 169.254.169.254.
+    """
     cards = {nic.name for nic in facts.find_nics(system) if nic.is_ordinary}
     found = []
     for family in families:
@@ -77,7 +80,8 @@ def configured(system: System, families: tuple[int, ...] = (6, 4)) -> tuple[Upli
             addresses = tuple(
                 f"{each['local']}/{each['prefixlen']}" for each in link.get("addr_info", ()) if _is_usable(each)
             )
-            if addresses and (nic in cards or nic in gateways):
+            leads_out = nic in gateways and "POINTOPOINT" not in link.get("flags", ())
+            if addresses and (nic in cards or leads_out):
                 found.append(Uplink(nic, family, addresses, gateways.get(nic, "")))
     return tuple(found)
 
