@@ -7,6 +7,7 @@ client identifier that no network manager uses: what a server gives for it is no
 
 from __future__ import annotations
 
+import contextlib
 import os
 from typing import TYPE_CHECKING, NamedTuple, Optional
 
@@ -77,7 +78,9 @@ class Loan:
         self._is_over = not self._taken.is_set()
         for _ in range(20):
             is_last = self._taken.is_set()
-            self._client.give_back()
+            # A full disk is no reason to leave addresses on this card, or on the next one.
+            with contextlib.suppress(OSError):
+                self._client.give_back()
             if is_last:
                 break
             self._taken.wait(0.25)
