@@ -174,6 +174,11 @@ def test_tree_without_end_is_not_walked_to_its_end(ends: Ends, monkeypatch: pyte
     assert len(seed_of(search).documents) == 21  # with user-data
     assert "more than 20 leaves" in search.reasons[-1]
     monkeypatch.setattr(ec2, "MOST_LEAVES", 1000)
+    monkeypatch.setattr(ec2, "MOST_BYTES", 3 * len(endless))
+    with Listener(ends[1], OPENSTACK, say(answer("200 OK", endless.encode()))):
+        search = fetch(ends)
+    assert len(seed_of(search).documents) == 5  # four of this size are too much, but what was read counts
+    assert search.reasons[-1] == "ec2: more than 16 MiB of leaves; what follows leaf3 is not read"
     with Listener(ends[1], OPENSTACK, say(answer("200 OK", b"deeper/\n"))) as server:
         seed_of(fetch(ends))
     assert len(server.requests) < 20

@@ -47,9 +47,13 @@ class Cloud:
     def __exit__(self, *_: object) -> None:
         self._stack.close()
 
-    def lease(self, first: str, last: str, *options: str) -> None:
-        """A DHCPv4 server for this range; `options` as dnsmasq spells them. Its log is "dnsmasq"."""
-        argv = ["dnsmasq", "--keep-in-foreground", "--conf-file=/dev/null", "--port=0", "--user=root", "--no-ping"]
+    def lease(self, first: str, last: str, *options: str, names: Sequence[str] = ()) -> None:
+        """A DHCPv4 server for this range; `options` as dnsmasq spells them. Its log is "dnsmasq".
+
+        `names`: "name/address", each of which it resolves, too.
+        """
+        argv = ["dnsmasq", "--keep-in-foreground", "--conf-file=/dev/null", "--user=root", "--no-ping"]
+        argv += [f"--port={53 if names else 0}", *(f"--address=/{name}" for name in names)]
         argv += ["--no-hosts", "--no-resolv", "--pid-file=", "--log-dhcp", "--log-facility=-", f"--interface={TAP}"]
         argv += ["--dhcp-authoritative", f"--dhcp-leasefile={self.directory}/leases"]
         argv += [f"--dhcp-range={first},{last},255.255.255.0,1h", *(f"--dhcp-option={option}" for option in options)]

@@ -1,5 +1,6 @@
 """Metadata services at their real addresses: OpenStack over IPv4 and over IPv6 only, EC2, a CloudStack router.
 
+And a NoCloud seed from a server whose name stands in the SMBIOS serial.
 Each guest's NIC is in a network of its own with the servers that its platform has; see cloud.py.
 """
 
@@ -28,6 +29,9 @@ ROUTER_MAC = "02:00:4c:9f:00:07"
 ROUTER_UUID = "5f0f1f4c-1111-4222-8333-9444555566a7"
 ROUTER = "10.1.1.1"
 DEPLOYED_PASSWORD = "set at deployment 5r"
+SEED_MAC = "52:54:00:5e:ed:01"
+SEED_UUID = "9f1c0d2a-7b3e-4c55-8a10-00000000a05d"
+SEED_SERVER = "seeds.example.test"
 RESET_PASSWORD = "set-by-a-reset-6r"
 TYPED_PASSWORD = "typed-by-its-user-6x"
 NETWORKD, NETWORK_MANAGER = "systemd-networkd.service", "NetworkManager.service"
@@ -127,6 +131,27 @@ def cloudstack_vr(run: Run) -> None:
         noted["asked"], noted["still there"] = take_log(state), (state / "password").exists()
 
 
+def seed_server(run: Run) -> None:
+    """A seed from a server that has a name: it is asked when the machine's own network is up. Then it is gone."""
+    files = {
+        "web1/meta-data": b"instance-id: iid-web-1\nlocal-hostname: web-1\n",
+        "web1/user-data": f"{USER_DATA}ssh_authorized_keys: ['{run.lab.public_key}']\n".encode(),
+    }
+    machine = run.machine("trixie")
+    tree = drives.write_tree(files, run.path("tree"))
+    for name in ("served", "served_again"):
+        with Cloud(run.path(name), ["10.30.0.1/24"]) as cloud:
+            router = "option:router,10.30.0.1"
+            cloud.lease("10.30.0.100", "10.30.0.100", router, names=[f"{SEED_SERVER}/10.30.0.1"])
+            if name == "served":
+                cloud.serve("http.server", ["80", "--bind", "10.30.0.1", "--directory", tree], 80)
+            serial = f"ds=nocloud;s=http://{SEED_SERVER}/web1"
+            hardware = Hardware(uuid=SEED_UUID, serial=serial, macs=(SEED_MAC,), agent_port=False, cloud=cloud)
+            noted = run.boot(name, machine, hardware, {**REQUEST, "addresses": ["10.30.0.100"]}).noted
+            noted["leases"] = cloud.log("dnsmasq")
+            noted["asked"] = cloud.log("http.server") if name == "served" else ""
+
+
 def serve_openstack(cloud: Cloud, server: drives.Server, *addresses: str) -> Path:
     """The service of one server; returns the log of its requests, a line each."""
     tree = drives.write_tree(server.files_of("2020-10-14"), os.path.join(cloud.directory, "tree"))
@@ -144,7 +169,7 @@ def take_log(state: Path) -> list[str]:
     return lines
 
 
-CHAINS = [openstack4, openstack6, cloudstack_vr, ec2]
+CHAINS = [openstack4, openstack6, cloudstack_vr, ec2, seed_server]
 
 ipv4_boot = boot_fixture("openstack4", "ipv4")
 ipv4_again_boot = boot_fixture("openstack4", "ipv4_again")
@@ -152,6 +177,8 @@ ipv6_boot = boot_fixture("openstack6", "ipv6")
 instance_boot = boot_fixture("ec2", "instance")
 routed_boot = boot_fixture("cloudstack_vr", "routed")
 routed_reset_boot = boot_fixture("cloudstack_vr", "routed_reset")
+served_boot = boot_fixture("seed_server", "served")
+served_again_boot = boot_fixture("seed_server", "served_again")
 
 
 def when(boot: Boot, unit: str, edge: str) -> int:
@@ -275,6 +302,29 @@ def test_router_password_reset_across_a_reboot(routed: Boot, routed_reset: Boot)
 def test_router_passwords_are_nowhere(routed: Boot, routed_reset: Boot) -> None:
     for boot in (routed, routed_reset):
         seen.assert_secrets_nowhere(boot, [DEPLOYED_PASSWORD, RESET_PASSWORD])
+
+
+# --- NoCloud's seedfrom ---
+
+
+def test_seed_from_a_server_with_a_name(served: Boot, lab: Lab) -> None:
+    """Quirk 42: the missing slash, and the two documents that may be absent."""
+    seen.assert_settled(served, "new")
+    assert seen.status(served)["instance_id"] == "iid-web-1"
+    assert served.facts["hostname"] == "web-1"
+    assert served.facts["authorized_keys"]["debian"]["keys"]["content"] == lab.public_key + "\n"
+    assert seen.content(served, "/srv/from-user") == "ran\n"
+    requests = [line.split('"')[1] for line in served.noted["asked"].splitlines() if '"GET' in line]
+    assert sorted(requests) == [
+        f"GET /web1/{name} HTTP/1.1" for name in ("meta-data", "network-config", "user-data", "vendor-data")
+    ]
+
+
+def test_settled_machine_does_not_miss_the_server(served: Boot, served_again: Boot) -> None:
+    seen.assert_settled(served_again, "same")
+    assert seen.status(served_again)["instance_id"] == "iid-web-1"
+    assert seen.content(served_again, "/srv/from-user") == "ran\n"
+    assert seen.addresses(served_again, SEED_MAC) == seen.addresses(served, SEED_MAC) == {"10.30.0.100/24"}
 
 
 def _last(lines: list[str], word: str) -> int:
