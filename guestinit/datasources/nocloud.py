@@ -98,8 +98,9 @@ def fetch(uplink: Uplink, system: System, deadline: float) -> Search:
     label, address = _pointer(system)
     try:
         place = seedfrom.place(address, system)
-        if not seedfrom.is_reachable(place, uplink.family):
-            return Search(None, (f"{NAME}: {place.shown()}: not an IPv{uplink.family} address",))
+        obstacle = seedfrom.obstacle(place, uplink)
+        if obstacle:
+            return Search(None, (f"{NAME}: {place.shown()}: {obstacle}",))
         documents = seedfrom.fetch(place, uplink.nic, deadline)
     except seedfrom.Unusable as unusable:
         return Search(None, (f"{NAME}: {unusable}",))
@@ -114,7 +115,7 @@ def has_name(system: System) -> bool:
         place = seedfrom.place(_pointer(system)[1], system)
     except seedfrom.Unusable:
         return False
-    return place.remote and seedfrom.is_reachable(place, 4) and seedfrom.is_reachable(place, 6)
+    return place.remote and not seedfrom.family(place)
 
 
 def find_stated(system: System) -> Search:

@@ -13,6 +13,7 @@ from guestinit.model.seed import Document
 
 if TYPE_CHECKING:
     from guestinit.system.system import System
+    from guestinit.system.uplink import Uplink
 
 REQUIRED = ("meta-data", "user-data")
 OPTIONAL = ("vendor-data", "network-config")
@@ -162,9 +163,17 @@ def fetch(at: Place, nic: str, deadline: float) -> tuple[Document, ...]:
     return tuple(documents)
 
 
-def is_reachable(at: Place, family: int) -> bool:
-    """Whether this kind of uplink can lead there: an address belongs to one family, a name may have both."""
+def family(at: Place) -> int:
+    """4 or 6, the family of the server's address; 0: it has a name."""
     host = at.base.partition("://")[2].partition("/")[0]
-    if host.startswith("["):
-        return family == 6
-    return family == 4 or not host.partition(":")[0].replace(".", "").isdigit()
+    return 6 if host.startswith("[") else 4 if host.partition(":")[0].replace(".", "").isdigit() else 0
+
+
+def obstacle(at: Place, uplink: Uplink) -> str:
+    """Why this uplink cannot lead there; an empty text if it can."""
+    needed = family(at)
+    if needed and needed != uplink.family:
+        return f"not an IPv{uplink.family} address"
+    if not needed and all(own.startswith("fe80:") for own in uplink.addresses):
+        return f"no name leads over a link-local address, and {uplink.nic} has no other"
+    return ""

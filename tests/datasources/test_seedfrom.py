@@ -241,7 +241,18 @@ def test_self_signed_certificate_is_refused_at_once(
 )
 def test_an_address_is_asked_over_its_own_family(host: str, families: set[int]) -> None:
     place = seedfrom.Place(f"http://{host}/", f"http://{host}/")
-    assert {family for family in (4, 6) if seedfrom.is_reachable(place, family)} == families
+    ways = (Uplink("eth0", 4, ("10.0.0.5/24",)), Uplink("eth0", 6, ("fe80::5/64", "2001:db8::5/64")))
+    assert {uplink.family for uplink in ways if not seedfrom.obstacle(place, uplink)} == families
+
+
+@pytest.mark.parametrize(("host", "why"), [
+    ("seed.example.org", "no name leads over a link-local address, and eth0 has no other"),
+    ("10.0.0.1", "not an IPv6 address"),
+    ("[fe80::1]", ""),
+])  # fmt: skip
+def test_a_link_local_address_leads_to_no_name(host: str, why: str) -> None:
+    place = seedfrom.Place(f"http://{host}/", f"http://{host}/")
+    assert seedfrom.obstacle(place, Uplink("eth0", 6, ("fe80::5/64",))) == why
 
 
 def test_the_wrong_family_is_not_waited_for(ask: Ask) -> None:
