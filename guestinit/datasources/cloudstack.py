@@ -10,6 +10,7 @@ import time
 from typing import TYPE_CHECKING
 
 from guestinit.datasources import Search
+from guestinit.model.cloudstack import PASSWORD_PORT
 from guestinit.model.seed import Document, Seed
 
 if TYPE_CHECKING:
@@ -158,7 +159,7 @@ def _ask_for_password(
         secret, reason = password_server.ask(address, deadline, nic)
         seen.append(f"{NAME}: password server {address}: {reason}")
         if secret is not None:
-            label = f"{address}:{password_server.PORT}"
+            label = f"{address}:{PASSWORD_PORT}"
             return (
                 Document("password", label, secret.reveal(), fleeting=True),
                 Document("password-server", label, address.encode(), fleeting=True),

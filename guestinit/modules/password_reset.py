@@ -16,6 +16,7 @@ from typing import NamedTuple, Optional, Union
 
 from guestinit.model.accounts import Accounts
 from guestinit.model.action import FINAL, ONCE, Because, Password, Request, Step
+from guestinit.model.cloudstack import PASSWORD_PORT, REQUEST, SAVED
 from guestinit.model.facts import Facts
 from guestinit.model.fields import Fields
 from guestinit.model.password import GivenPassword
@@ -23,9 +24,6 @@ from guestinit.model.problem import WARNING, Problem
 from guestinit.model.seed import MetaData
 
 KEYS = ()
-
-_PORT = 8080
-_HEARD = "saved_password"
 
 
 class Section(NamedTuple):
@@ -59,8 +57,8 @@ def plan(section: Section, facts: Facts, accounts: Accounts) -> Iterator[Union[S
     yield applied
     if section.server:
         tell = Request(
-            f"http://{section.server}:{_PORT}/", f"password server {section.server}: {_HEARD}",
-            (("DomU_Request", _HEARD),), _HEARD,
+            f"http://{section.server}:{PASSWORD_PORT}/", f"password server {section.server}: {SAVED}",
+            ((REQUEST, SAVED),), SAVED,
         )  # fmt: skip
         yield Step("request:password_server", "password_reset", tell,
                    Because(given.at, "it keeps the password until it hears that it was applied"),

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import re
 
+from guestinit.model.cloudstack import SAVED
 from guestinit.model.password import GivenPassword, read_text
 from guestinit.model.problem import ERROR, Position, Problem, Problems
 from guestinit.model.seed import Document, MetaData, Seed
@@ -12,8 +13,6 @@ from guestinit.model.value import Given
 from guestinit.reading import metadata_values
 
 LEAF = "meta-data/"
-# What both transports say where there is no password, or where it was taken already.
-NO_PASSWORD = ("", "saved_password")
 _DOMAIN = re.compile(r"[0-9A-Za-z](?:[-.0-9A-Za-z]{0,250}[0-9A-Za-z])?\Z")
 _ESCAPED = re.compile(r"\\u([0-9A-Fa-f]{4})")
 _MAC = re.compile(r"(?:[0-9A-Fa-f]{2}:){5}[0-9A-Fa-f]{2}\Z")
@@ -114,6 +113,6 @@ def read_password(seed: Seed, problems: Problems) -> GivenPassword | None:
     if document is None:
         return None
     text = document.content.decode("utf-8", "surrogateescape").strip("\r\n")
-    if text.strip() in NO_PASSWORD:
+    if text.strip() in ("", SAVED):
         return None
     return read_text(Given(text, Position(document.label)), "password", problems)

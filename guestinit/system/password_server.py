@@ -8,11 +8,10 @@ from __future__ import annotations
 
 import time
 
+from guestinit.model.cloudstack import PASSWORD_PORT, REQUEST, SAVED, SEND
 from guestinit.model.secret import Secret
 
-PORT = 8080
 LIMIT = 5.0  # seconds
-ASK = (("DomU_Request", "send_my_password"),)
 _LONGEST = 255
 
 
@@ -21,7 +20,7 @@ def ask(address: str, deadline: float, nic: str = "") -> tuple[Secret | None, st
     from guestinit.system import http, lenient
 
     try:
-        line = lenient.ask(address, PORT, ASK, min(deadline, time.monotonic() + LIMIT), nic)
+        line = lenient.ask(address, PASSWORD_PORT, ((REQUEST, SEND),), min(deadline, time.monotonic() + LIMIT), nic)
     except http.NoAnswer as no_answer:
         return None, no_answer.reason
     return read(line)
@@ -30,7 +29,7 @@ def ask(address: str, deadline: float, nic: str = "") -> tuple[Secret | None, st
 def read(line: bytes) -> tuple[Secret | None, str]:
     """What the one line of its answer means. Blanks around a password are part of it."""
     word = line.strip()
-    if word in (b"", b"saved_password"):
+    if word in (b"", SAVED.encode()):
         return None, "has no password for this machine"
     if word == b"bad_request":
         return None, "refuses the request"
