@@ -14,7 +14,7 @@ from __future__ import annotations
 from typing import TYPE_CHECKING, Any
 
 from guestinit.datasources import Search, asking
-from guestinit.model.openstack import DOCUMENTS, VERSIONS
+from guestinit.model.openstack import DOCUMENTS, VERSIONS, content_name
 from guestinit.model.seed import Document, Seed
 
 if TYPE_CHECKING:
@@ -84,8 +84,8 @@ def _content(meta_data: bytes) -> list[str]:
     found: dict[str, None] = {}
     for entry in entries:
         path = entry.get("content_path") if isinstance(entry, dict) else None
-        folder, _, name = path.strip("/").partition("/") if isinstance(path, str) else ("", "", "")
+        name = content_name(path) if isinstance(path, str) else ""
         # Nothing but a plain name in that folder: a path is joined to ours.
-        if folder == "content" and name.isascii() and name.replace("-", "").replace("_", "").isalnum():
-            found[f"content/{name}"] = None
+        if name.isascii() and name[len("content/") :].replace("-", "").replace("_", "").isalnum():
+            found[name] = None
     return list(found)[:MOST_FILES]

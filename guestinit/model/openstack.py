@@ -17,3 +17,9 @@ DOCUMENTS = {
     "vendor_data.json": "vendor-data",
     "vendor_data2.json": "vendor-data2",
 }
+
+
+def content_name(path: str) -> str:
+    """The document that a content path means: "content/0000" of "/content/0000"; "" if it leads somewhere else."""
+    parts = [part for part in path.split("/") if part not in ("", ".")]
+    return "/".join(parts) if len(parts) == 2 and parts[0] == "content" and parts[1] != ".." else ""

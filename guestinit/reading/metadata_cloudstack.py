@@ -12,7 +12,6 @@ from guestinit.model.unreadable import Unreadable
 from guestinit.model.value import Given
 from guestinit.reading import metadata_values
 
-LEAF = "meta-data/"
 _DOMAIN = re.compile(r"[0-9A-Za-z](?:[-.0-9A-Za-z]{0,250}[0-9A-Za-z])?\Z")
 _ESCAPED = re.compile(r"\\u([0-9A-Fa-f]{4})")
 _MAC = re.compile(r"(?:[0-9A-Fa-f]{2}:){5}[0-9A-Fa-f]{2}\Z")
@@ -23,7 +22,7 @@ def read(seed: Seed, problems: Problems) -> MetaData:
 
     On a drive nothing is written for what has no value, so there it may also be missing.
     """
-    leaves = _leaves(seed)
+    leaves = metadata_values.leaves(seed)
     values = _values(leaves, problems)
     name = next((name for name in ("instance-id", "vm-id") if name in values), "")
     if not name and (seed.datasource == "cloudstack" or "instance-id" in leaves):
@@ -59,11 +58,9 @@ def complete(found: MetaData, seed: Seed, problems: Problems) -> MetaData:
 
 def has_leaves(seed: Seed) -> bool:
     """Whether any document is CloudStack's own."""
-    return any(document.name.startswith(LEAF) or document.name == "password" for document in seed.documents)
-
-
-def _leaves(seed: Seed) -> dict[str, Document]:
-    return {document.name[len(LEAF) :]: document for document in seed.documents if document.name.startswith(LEAF)}
+    return any(
+        document.name.startswith(metadata_values.LEAF) or document.name == "password" for document in seed.documents
+    )
 
 
 def _values(leaves: dict[str, Document], problems: Problems) -> dict[str, str]:
@@ -78,7 +75,7 @@ def _values(leaves: dict[str, Document], problems: Problems) -> dict[str, str]:
 
 
 def _text(document: Document) -> str:
-    text = document.content.decode("utf-8", "replace").replace("\0", "").strip()
+    text = metadata_values.leaf_text(document)
     return _unescape(text) if "\\u" in text else text
 
 

@@ -11,15 +11,13 @@ from guestinit.model.value import SCALAR, Given, Value
 from guestinit.reading import metadata_values as values
 from guestinit.reading import network_ec2
 
-TOP = "meta-data/"
-
 
 def read(seed: Seed, problems: Problems) -> MetaData:
     """What the leaves say. Raises Unreadable if the instance has no id."""
-    leaves = {each.name[len(TOP) :]: each for each in seed.documents if each.name.startswith(TOP)}
+    leaves = values.leaves(seed)
     given = _line(leaves.get("instance-id"))
     if given is None:
-        at = Position(f"{seed.datasource}:{TOP}instance-id")
+        at = Position(f"{seed.datasource}:{values.LEAF}instance-id")
         raise Unreadable(Problem(ERROR, at, "", "the service gives no instance-id", "nothing is done"))
     return MetaData(
         instance_id=given.value,
@@ -34,13 +32,8 @@ def read(seed: Seed, problems: Problems) -> MetaData:
 
 def _line(leaf: Document | None) -> Given[str] | None:
     """The first word of a leaf: with several domains in its DHCP options AWS gives as many names."""
-    words = _text(leaf).split() if leaf else []
+    words = values.leaf_text(leaf).split() if leaf else []
     return Given(words[0], Position(leaf.label, 1, 1)) if leaf and words else None
-
-
-def _text(leaf: Document) -> str:
-    """A leaf as text."""
-    return leaf.content.decode("utf-8", "replace").replace("\0", "").strip()
 
 
 def _public_keys(leaves: dict[str, Document], problems: Problems) -> tuple[Given[str], ...]:
@@ -52,7 +45,9 @@ def _public_keys(leaves: dict[str, Document], problems: Problems) -> tuple[Given
         if folder == "public-keys" and kind == "openssh-key":
             numbered.append((int(number) if number.isascii() and number.isdigit() else len(leaves), path, leaf))
     in_order = [leaf for _, _, leaf in sorted(numbered, key=lambda each: each[:2])]
-    return values.public_keys([Value(SCALAR, Position(leaf.label, 1, 1), _text(leaf)) for leaf in in_order], problems)
+    return values.public_keys(
+        [Value(SCALAR, Position(leaf.label, 1, 1), values.leaf_text(leaf)) for leaf in in_order], problems
+    )
 
 
 def _document(leaves: dict[str, Document]) -> dict[str, Any]:
@@ -64,6 +59,6 @@ def _document(leaves: dict[str, Document]) -> dict[str, Any]:
         for folder in folders:
             deeper = inside.setdefault(folder, {})
             inside = deeper if isinstance(deeper, dict) else {}  # a name is a leaf and a directory: the first stays
-        lines = _text(leaf).splitlines()
+        lines = values.leaf_text(leaf).splitlines()
         inside.setdefault(name, lines[0] if len(lines) == 1 else lines or "")
     return top

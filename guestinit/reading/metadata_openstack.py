@@ -8,6 +8,7 @@ from __future__ import annotations
 from collections.abc import Iterator
 
 from guestinit.model.fields import Fields, Key
+from guestinit.model.openstack import content_name
 from guestinit.model.password import GivenPassword, hide_lines, read_text
 from guestinit.model.problem import ERROR, Position, Problem, Problems
 from guestinit.model.secret import Secret
@@ -140,12 +141,6 @@ def _content(fields: Fields, seed: Seed) -> Document | None:
     if document is None:
         fields.problems.error(given.at, fields.path_of("content_path"), f"the seed has no {name}", "left out", 0)
     return document
-
-
-def content_name(path: str) -> str:
-    """The document that a content path means: "content/0000" of "/content/0000"; "" if it leads somewhere else."""
-    parts = [part for part in path.split("/") if part not in ("", ".")]
-    return "/".join(parts) if len(parts) == 2 and parts[0] == "content" and parts[1] != ".." else ""
 
 
 def _password(fields: Fields) -> GivenPassword | None:

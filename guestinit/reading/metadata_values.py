@@ -1,4 +1,6 @@
-"""What meta-data says in much the same way on every platform: its document, texts, SSH keys, dsmode, an ENI text."""
+"""What meta-data says in much the same way on every platform: its document or its leaves, texts, SSH
+keys, dsmode, an ENI text.
+"""
 
 from __future__ import annotations
 
@@ -11,6 +13,7 @@ from guestinit.model.unreadable import Unreadable
 from guestinit.model.value import LIST, MAP, Given, Value
 from guestinit.reading import decode, yaml_document
 
+LEAF = "meta-data/"
 DSMODES = ("net", "local", "pass", "disabled")
 
 
@@ -40,6 +43,16 @@ def mapping(seed: Seed, example: str, problems: Problems, is_json: bool = False)
     for problem in found.found:
         problems.add(problem)
     return value if value.kind == MAP else nothing
+
+
+def leaves(seed: Seed) -> dict[str, Document]:
+    """Meta-data that is a tree of small files (CloudStack, EC2), each by its path in the tree."""
+    return {each.name[len(LEAF) :]: each for each in seed.documents if each.name.startswith(LEAF)}
+
+
+def leaf_text(leaf: Document) -> str:
+    """What one of them says."""
+    return leaf.content.decode("utf-8", "replace").replace("\0", "").strip()
 
 
 def derived_id(seed: Seed, hostname: str) -> str:

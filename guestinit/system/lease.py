@@ -11,6 +11,7 @@ import contextlib
 import os
 from typing import TYPE_CHECKING, NamedTuple, Optional
 
+from guestinit.system import leases
 from guestinit.system.failed import Failed
 from guestinit.system.links import TIMEOUT
 
@@ -190,10 +191,7 @@ class _Dhclient:
 
 def read_dhclient(text: str) -> Lease:
     """The last lease in a file of dhclient's: dhclient.leases(5). Raises `Failed` where there is none."""
-    found = {}
-    for line in text.rpartition("lease {")[2].splitlines():
-        name, _, value = line.strip().rstrip(";").removeprefix("option ").partition(" ")
-        found[name] = value.strip('"')
+    found = (list(leases.dhclient_blocks(text)) or [{}])[-1]
     if "fixed-address" not in found:
         raise Failed("dhclient: it has no lease")
     mask = found.get("subnet-mask", "255.255.255.255").split(".")

@@ -73,6 +73,15 @@ def parse_network_manager(text: str) -> tuple[Lease, ...]:
 def parse_dhclient(text: str, nic: str) -> tuple[Lease, ...]:
     """dhclient.leases(5): a block for each lease, the newest last; those of other cards are left out."""
     found: list[Lease] = []
+    for values in dhclient_blocks(text):
+        if values.get("interface", nic) == nic:
+            server, domain = values.get("dhcp-server-identifier", ""), values.get("domain-name", "")
+            found += _lease(values.get("fixed-address", ""), server, domain)
+    return tuple(found)
+
+
+def dhclient_blocks(text: str) -> Iterator[dict[str, str]]:
+    """The statements of each lease in a file of dhclient's, without the word `option` and the quotes."""
     for block in text.split("lease {")[1:]:
         values: dict[str, str] = {}
         for statement in block.partition("\n}")[0].split(";"):
@@ -81,10 +90,7 @@ def parse_dhclient(text: str, nic: str) -> tuple[Lease, ...]:
                 words = words[1:]
             if len(words) > 1:
                 values[words[0]] = " ".join(words[1:]).strip('"')
-        if values.get("interface", nic) == nic:
-            server, domain = values.get("dhcp-server-identifier", ""), values.get("domain-name", "")
-            found += _lease(values.get("fixed-address", ""), server, domain)
-    return tuple(found)
+        yield values
 
 
 def parse_message(content: bytes) -> tuple[Lease, ...]:

@@ -6,6 +6,7 @@ import fcntl
 import os
 import shutil
 import subprocess
+import time
 from collections.abc import Iterator
 from pathlib import Path
 
@@ -237,15 +238,28 @@ def disk(request: pytest.FixtureRequest, tmp_path: Path) -> Iterator[Path]:
     device = loop.stdout.strip()
     try:
         # This kernel may not read partition tables by itself; growpart tells it the new size in the same way.
-        subprocess.run(["addpart", device, "1", "2048", str(400 * MIB)], capture_output=True, check=False)
+        subprocess.run(["delpart", device, "1"], capture_output=True, check=False)  # a run that was killed left one
+        subprocess.run(["addpart", device, "1", "2048", str(400 * MIB)], check=True)
         subprocess.run(["mkfs.xfs", "-q", "-f", f"{device}p1"], check=True)
         subprocess.run(["mount", f"{device}p1", str(mount)], check=True)
         yield mount
     finally:
         subprocess.run(["umount", str(mount)], capture_output=True, check=False)
-        subprocess.run(["delpart", device, "1"], capture_output=True, check=False)
+        _remove_partition(device)
         subprocess.run(["losetup", "-d", device], check=True)
         os.close(lock)
+
+
+def _remove_partition(device: str) -> None:
+    """Wait until nobody has it mounted: another test's mount namespace was a copy of ours. The next disk on this
+    loop device would find the partition as it was left.
+    """
+    for _ in range(300):
+        removed = subprocess.run(["delpart", device, "1"], capture_output=True, text=True, check=False)
+        if not removed.returncode or "busy" not in removed.stderr:
+            return
+        time.sleep(0.1)
+    pytest.fail(f"{device}p1 is still in use")
 
 
 @as_root
