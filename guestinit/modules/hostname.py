@@ -7,7 +7,7 @@ from collections.abc import Iterator
 from typing import NamedTuple, Optional
 
 from guestinit.model.accounts import Accounts
-from guestinit.model.action import EVERY_BOOT, Because, File, Lines, Live, Step
+from guestinit.model.action import EVERY_BOOT, Because, Command, File, Lines, Live, Step
 from guestinit.model.facts import Facts
 from guestinit.model.fields import FALSE, TRUE, Fields, Key
 from guestinit.model.problem import Position, Problems
@@ -108,9 +108,21 @@ def plan(section: Section, facts: Facts, accounts: Accounts) -> Iterator[Step]:
         if section.create or facts.hostname:
             yield Step("file:/etc/hostname", "hostname", File("/etc/hostname", f"{name}\n".encode()), because)
         yield Step("live:hostname", "hostname", Live("hostname", name), because)
+        if "network-manager" in facts.managers:
+            yield _tell_network_manager()
     if section.hosts is not None:
         lines = [" ".join(filter(None, ("127.0.1.1", section.full, section.short)))]
         if "/etc/hosts" not in facts.paths:
             lines = ["127.0.0.1 localhost", "::1 localhost ip6-localhost ip6-loopback", *lines]
         action = Lines("/etc/hosts", tuple(lines), replace=r"^127\.0\.1\.1\s")
         yield Step("lines:/etc/hosts", "hostname", action, Because(section.hosts), frequency=EVERY_BOOT)
+
+
+def _tell_network_manager() -> Step:
+    """Where it runs already (a seed that came over its network, a run by hand) it knows the old name from hostnamed:
+    it would set that again, and tell DHCP servers. It asks anew when hostnamed starts.
+    """
+    argv = ("systemctl", "--no-block", "restart", "systemd-hostnamed.service")
+    action = Command(argv, "restart systemd-hostnamed", may_repeat=True, unit_active="NetworkManager.service")
+    because = Because(None, "NetworkManager is to know the new name")
+    return Step("command:hostname.tell", "hostname", action, because, when_changed=("live:hostname",))

@@ -8,7 +8,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from guestinit.model.action import CONVERGE, EVERY_BOOT, File, Lines, Live, Step
+from guestinit.model.action import CONVERGE, EVERY_BOOT, Command, File, Lines, Live, Step
 from guestinit.model.facts import Facts
 from guestinit.model.fields import Fields
 from guestinit.model.problem import Position, Problems
@@ -50,6 +50,16 @@ def hosts(text: str, machine: Facts = HERE) -> tuple[str, ...]:
     assert isinstance(step.action, Lines)
     assert (step.id, step.frequency, step.action.path) == ("lines:/etc/hosts", EVERY_BOOT, "/etc/hosts")
     return step.action.add
+
+
+def test_network_manager_is_told_if_it_runs_already() -> None:
+    machine = facts(managers=("networkd", "network-manager"), hostname="localhost")
+    _, _, told = steps("hostname: web01", machine=machine)
+    assert isinstance(told.action, Command)
+    assert told.action.argv == ("systemctl", "--no-block", "restart", "systemd-hostnamed.service")
+    assert (told.action.unit_active, told.when_changed) == ("NetworkManager.service", ("live:hostname",))
+    assert steps("{hostname: web01, preserve_hostname: true}", machine=machine) == []
+    assert len(steps("hostname: web01", machine=facts(managers=("networkd",)))) == 2
 
 
 def test_what_proxmox_writes() -> None:

@@ -182,11 +182,21 @@ def wait_for_addresses(wanted, limit=90):
         time.sleep(0.5)
 
 
+def jobs_left(limit=60):
+    """The jobs that do not end. D-Bus starts services at any time (a dispatcher, hostnamed), which are soon done."""
+    deadline = time.monotonic() + limit
+    while True:
+        jobs = run("systemctl", "list-jobs", "--no-legend")["out"]
+        if not jobs or time.monotonic() > deadline:
+            return jobs
+        time.sleep(0.5)
+
+
 def gather(request):
     state = run("systemctl", "is-system-running", "--wait", limit=request.get("patience", 900))
     facts = {"system_state": state["out"].strip(), "state_error": state["err"], "waited_until": time.monotonic()}
     wait_for_addresses(request.get("addresses", ()))
-    facts["jobs"] = run("systemctl", "list-jobs", "--no-legend")["out"]
+    facts["jobs"] = jobs_left()
     boot_id = facts["boot_id"] = read("/proc/sys/kernel/random/boot_id")
     facts["userspace"] = run("systemctl", "show", "--value", "-p", "UserspaceTimestampMonotonic")["out"].strip()
     facts["cmdline"] = read("/proc/cmdline")
