@@ -47,10 +47,12 @@ class Run:
         request: Optional[dict[str, Any]] = None,
         while_up: Optional[Callable[[Guest], None]] = None,
         search: Sequence[str] = (),
+        note: Optional[Callable[[], dict[str, Any]]] = None,
     ) -> Boot:
         """One power-on until it powers off. With `while_up` it is left on after the facts until that code ends it.
 
         `search`: texts to look for on the whole disk afterwards; noted["disk"] says in which files they are.
+        `note`: what else the tests look at, from outside the guest. They may run as soon as this returns.
         """
         wanted = {**(request or {}), "stay": while_up is not None}
         self.lab.check_not_stopped()
@@ -60,6 +62,8 @@ class Run:
                 guest.wait_facts()
                 while_up(guest)
             boot = guest.finish()
+        if note is not None:
+            boot.noted.update(note())
         if search:
             boot.noted["disk"] = disk_search.search(machine, search)
         self.lab.deliver(self.name, name, boot)

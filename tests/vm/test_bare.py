@@ -49,13 +49,13 @@ def bare12(run: Run) -> None:
         log = Path(cloud.directory, "asked")
         beside = hardware._replace(uuid=TEMPLATE_UUID, cloud=cloud, kernel_args=SLOW_UDEV)
         run.boot("reference12", run.machine("bookworm", "bare", bare=True), beside, TIMES)
-        noted = run.boot(
+        run.boot(
             "no_seed12",
             machine,
             beside,
             {**TIMES, "commands": REACH, "addresses": ["10.30.0."], "files": ["/root/owned"]},
-        ).noted
-        noted["asked"] = log.read_text().splitlines()
+            note=lambda: {"asked": log.read_text().splitlines()},
+        )
     seed = _seed(run, "late12")
     run.boot("disabled12", machine, hardware._replace(seed=seed, kernel_args="guestinit=disabled"))
     scsi = hardware._replace(seed=seed, seed_bus="scsi", slim_initrd=True)

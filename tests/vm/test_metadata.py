@@ -9,11 +9,12 @@ from __future__ import annotations
 import json
 import os
 from pathlib import Path
+from typing import Any
 
 from tests.http import cloudstack_router, servers
 from tests.vm import drives, seen
 from tests.vm.cloud import TAP, Cloud
-from tests.vm.guest import Boot, Hardware
+from tests.vm.guest import Boot, Hardware, Machine
 from tests.vm.lab import Lab, Run, boot_fixture
 from tests.vm.test_config_drives import CLOUDSTACK, OPENSTACK
 
@@ -61,8 +62,7 @@ def openstack4(run: Run) -> None:
         hardware = Hardware(
             uuid=IPV4_UUID, serial=IPV4_UUID, macs=(IPV4_MAC,), agent_port=False, cloud=cloud, **OPENSTACK
         )
-        noted = run.boot("ipv4", machine, hardware, wanted).noted
-        noted["asked"], noted["leases"] = log.read_text().splitlines(), cloud.log("dnsmasq")
+        run.boot("ipv4", machine, hardware, wanted, note=lambda: {**lines(log), "leases": cloud.log("dnsmasq")})
         run.boot("ipv4_again", machine, hardware, wanted, search=secrets)
 
 
@@ -79,7 +79,7 @@ def openstack6(run: Run) -> None:
         hardware = Hardware(
             uuid=IPV6_UUID, serial=IPV6_UUID, macs=(IPV6_MAC,), agent_port=False, cloud=cloud, **OPENSTACK
         )
-        run.boot("ipv6", machine, hardware, wanted).noted["asked"] = log.read_text().splitlines()
+        run.boot("ipv6", machine, hardware, wanted, note=lambda: lines(log))
 
 
 def ec2(run: Run) -> None:
@@ -103,8 +103,7 @@ def ec2(run: Run) -> None:
         hardware = Hardware(
             uuid=EC2_UUID, macs=(EC2_MAC,), agent_port=False, cloud=cloud, vendor="Amazon EC2", product="t3.micro",
         )  # fmt: skip
-        noted = run.boot("instance", machine, hardware, wanted, search=[EC2_TOKEN]).noted
-        noted["asked"] = log.read_text().splitlines()
+        run.boot("instance", machine, hardware, wanted, search=[EC2_TOKEN], note=lambda: lines(log))
 
 
 def cloudstack_vr(run: Run) -> None:
@@ -124,11 +123,9 @@ def cloudstack_vr(run: Run) -> None:
         hardware = Hardware(
             uuid=ROUTER_UUID, serial=ROUTER_UUID, macs=(ROUTER_MAC,), agent_port=False, cloud=cloud, **CLOUDSTACK
         )
-        noted = run.boot("routed", machine, hardware, {**wanted, "commands": [LEFT, typed]}).noted
-        noted["asked"] = take_log(state)
+        run.boot("routed", machine, hardware, {**wanted, "commands": [LEFT, typed]}, note=lambda: take_log(state))
         (state / "password").write_text(RESET_PASSWORD)
-        noted = run.boot("routed_reset", machine, hardware, wanted, search=secrets).noted
-        noted["asked"], noted["still there"] = take_log(state), (state / "password").exists()
+        run.boot("routed_reset", machine, hardware, wanted, search=secrets, note=lambda: take_log(state))
 
 
 def seed_server(run: Run) -> None:
@@ -139,17 +136,22 @@ def seed_server(run: Run) -> None:
     }
     machine = run.machine("trixie")
     tree = drives.write_tree(files, run.path("tree"))
-    for name in ("served", "served_again"):
-        with Cloud(run.path(name), ["10.30.0.1/24"]) as cloud:
-            router = "option:router,10.30.0.1"
-            cloud.lease("10.30.0.100", "10.30.0.100", router, names=[f"{SEED_SERVER}/10.30.0.1"])
-            if name == "served":
-                cloud.serve("http.server", ["80", "--bind", "10.30.0.1", "--directory", tree], 80)
-            serial = f"ds=nocloud;s=http://{SEED_SERVER}/web1"
-            hardware = Hardware(uuid=SEED_UUID, serial=serial, macs=(SEED_MAC,), agent_port=False, cloud=cloud)
-            noted = run.boot(name, machine, hardware, {**REQUEST, "addresses": ["10.30.0.100"]}).noted
-            noted["leases"] = cloud.log("dnsmasq")
-            noted["asked"] = cloud.log("http.server") if name == "served" else ""
+    _boot_served(run, machine, "served", tree)
+    _boot_served(run, machine, "served_again", "")
+
+
+def _boot_served(run: Run, machine: Machine, name: str, tree: str) -> None:
+    """With the server of this tree; without one where there is none."""
+    with Cloud(run.path(name), ["10.30.0.1/24"]) as cloud:
+        names = [f"{SEED_SERVER}/10.30.0.1"]
+        cloud.lease("10.30.0.100", "10.30.0.100", "option:router,10.30.0.1", names=names)
+        if tree:
+            cloud.serve("http.server", ["80", "--bind", "10.30.0.1", "--directory", tree], 80)
+        serial = f"ds=nocloud;s=http://{SEED_SERVER}/web1"
+        hardware = Hardware(uuid=SEED_UUID, serial=serial, macs=(SEED_MAC,), agent_port=False, cloud=cloud)
+        wanted = {**REQUEST, "addresses": ["10.30.0.100"], "commands": [["nmcli", "general", "hostname"]]}
+        note = (lambda: {"asked": cloud.log("http.server")}) if tree else None
+        run.boot(name, machine, hardware, wanted, note=note)
 
 
 def serve_openstack(cloud: Cloud, server: drives.Server, *addresses: str) -> Path:
@@ -161,12 +163,17 @@ def serve_openstack(cloud: Cloud, server: drives.Server, *addresses: str) -> Pat
     return log
 
 
-def take_log(state: Path) -> list[str]:
-    """What the router was asked since the last look, a line each, without the client's address."""
+def lines(log: Path) -> dict[str, Any]:
+    """What a service was asked, a line each."""
+    return {"asked": log.read_text().splitlines()}
+
+
+def take_log(state: Path) -> dict[str, Any]:
+    """What the router was asked since the last look, without the client's address, and whether it has a password."""
     log = state / "log"
-    lines = [line.rpartition(" ")[0] for line in log.read_text().splitlines()]
+    asked = [line.rpartition(" ")[0] for line in log.read_text().splitlines()]
     log.unlink()
-    return lines
+    return {"asked": asked, "still there": (state / "password").exists()}
 
 
 CHAINS = [openstack4, openstack6, cloudstack_vr, ec2, seed_server]
@@ -314,6 +321,8 @@ def test_seed_from_a_server_with_a_name(served: Boot, lab: Lab) -> None:
     assert served.facts["hostname"] == "web-1"
     assert served.facts["authorized_keys"]["debian"]["keys"]["content"] == lab.public_key + "\n"
     assert seen.content(served, "/srv/from-user") == "ran\n"
+    # NetworkManager ran before the machine had its name: it would call it by the old one, and tell DHCP servers so.
+    assert served.facts["commands"][0]["out"] == "web-1\n"
     requests = [line.split('"')[1] for line in served.noted["asked"].splitlines() if '"GET' in line]
     assert sorted(requests) == [
         f"GET /web1/{name} HTTP/1.1" for name in ("meta-data", "network-config", "user-data", "vendor-data")
