@@ -35,7 +35,9 @@ def find_seed(order: Order, image: Image, system: System) -> Found:
         search = datasources.open_seed(order.seed, system)
         return Found(search.seed, search.reasons)
     if order.renews:
-        return Found(*datasources.renew(order.renews, system, image))
+        from guestinit.datasources import services
+
+        return Found(*services.renew(order.renews, system, image))
     kept = kept_seed(system)
     if kept is not None and STAGES[0] not in order.stages:
         return Found(kept, ())
@@ -54,9 +56,9 @@ def find_seed(order: Order, image: Image, system: System) -> Found:
 
 def without_seed(order: Order, image: Image, found: Found, system: System, say: Say) -> Union[Preview, Ended]:
     """A service that can only be asked over the machine's own network is asked later; else this is the end."""
-    from guestinit import datasources
+    from guestinit.datasources import services
 
-    if found.service and NETWORK in order.stages and datasources.comes_later(found.service, system):
+    if found.service and NETWORK in order.stages and services.comes_later(found.service, system):
         return wait_for_network(order, image, found, system, say)
     return nothing_found(order, system, found)
 

@@ -32,7 +32,7 @@ from guestinit.model.seed import Seed
 
 if TYPE_CHECKING:
     from guestinit.model.image import Image
-    from guestinit.system.media import Contents
+    from guestinit.system.media import Contents, Volume
     from guestinit.system.system import System
 
 # In the order in which they are asked.
@@ -110,13 +110,6 @@ def fetch(search: Search, system: System, settled: bool) -> Search:
     return fetched._replace(seed=_completed(fetched.seed, system), reasons=search.reasons + fetched.reasons)
 
 
-def comes_later(service: str, system: System) -> bool:
-    """Whether a service that gave no seed before the network is to be asked once more when it is up."""
-    from guestinit.datasources import services
-
-    return services.comes_later(service, system)
-
-
 def without_news(search: Search, system: System) -> Search:
     """The same search, without the service where a settled machine has heard from it all that there is.
 
@@ -137,13 +130,6 @@ def _completed(seed: Seed | None, system: System) -> Seed | None:
     return completed
 
 
-def renew(service: str, system: System, image: Image) -> Search:
-    """What a service has for a settled machine at the end of its boot."""
-    from guestinit.datasources import services
-
-    return services.renew(service, system, image)
-
-
 def open_seed(path: str, system: System, names: Sequence[str] = DRIVES) -> Search:
     """The seed in a directory, an image file or a drive; the reasons name the path."""
     reasons: tuple[str, ...] = ()
@@ -155,6 +141,21 @@ def open_seed(path: str, system: System, names: Sequence[str] = DRIVES) -> Searc
         told = {reason.partition(": ")[2] for reason in reasons}
         reasons += tuple(reason for reason in search.reasons if reason.partition(": ")[2] not in told)
     return Search(None, reasons)
+
+
+def labelled(volume: Volume, labels: Sequence[str]) -> tuple[str, str, str]:
+    """Which of a source's labels a volume has, in lower case; then where a seed on it lies, and why it is one."""
+    label = next(label for label in volume.labels if label.strip().lower() in labels)
+    where = f"{volume.device} ({label}, {volume.file_system})"
+    return label.strip().lower(), where, f"volume {volume.device} is labelled {label}"
+
+
+def labelled_otherwise(name: str, path: str, contents: Contents, labels: Sequence[str]) -> tuple[str, ...]:
+    """A remark if no boot would find a volume that was named, by its label."""
+    if not contents.labels or any(label.strip().lower() in labels for label in contents.labels):
+        return ()
+    looked_for = " or ".join(f"'{label}'" for label in labels)
+    return (f"{name}: {path} is labelled '{contents.labels[0]}'; a boot looks for {looked_for} only",)
 
 
 def label_of(path: str, entry: str, name: str) -> str:

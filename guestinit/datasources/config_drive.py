@@ -17,7 +17,7 @@ import os
 from collections.abc import Mapping
 from typing import TYPE_CHECKING
 
-from guestinit.datasources import Read, Search, label_of, where_of
+from guestinit.datasources import Read, Search, label_of, labelled, labelled_otherwise, where_of
 from guestinit.model.openstack import DOCUMENTS, VERSIONS
 from guestinit.model.seed import Document, Seed
 
@@ -43,9 +43,8 @@ _NOTHING = "holds neither openstack/latest/meta_data.json nor cloudstack/metadat
 def from_volume(volume: Volume, media: Media) -> Read:
     """The trees on one volume."""
     contents = media.read(volume, NAMES)
-    label = next(label for label in volume.labels if label.strip().lower() in LABELS)
-    files = {path: (f"{label.strip().lower()}:{path}", content) for path, (_, content) in contents.files.items()}
-    where, reason = f"{volume.device} ({label}, {volume.file_system})", f"volume {volume.device} is labelled {label}"
+    label, where, reason = labelled(volume, LABELS)
+    files = {path: (f"{label}:{path}", content) for path, (_, content) in contents.files.items()}
     return Read(*_seed(files, where, reason, contents.reason))
 
 
@@ -73,10 +72,7 @@ def open_seed(path: str, system: System) -> Search:
     seed, wrong = _seed(files, where_of(path, contents), f"named with --seed {path}", contents.reason)
     if seed is None:
         return Search(None, (f"{NAME}: {contents.reason or f'{path}: {wrong}'}",))
-    if contents.labels and not any(label.strip().lower() in LABELS for label in contents.labels):
-        looked_for = " or ".join(f"'{label}'" for label in LABELS)
-        return Search(seed, (f"{NAME}: {path} is labelled '{contents.labels[0]}'; a boot looks for {looked_for} only",))
-    return Search(seed)
+    return Search(seed, labelled_otherwise(NAME, path, contents, LABELS))
 
 
 def compared(seed: Seed) -> tuple[str, ...]:

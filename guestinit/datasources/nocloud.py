@@ -10,7 +10,7 @@ from __future__ import annotations
 import os
 from typing import TYPE_CHECKING
 
-from guestinit.datasources import Read, Search, label_of, where_of
+from guestinit.datasources import Read, Search, label_of, labelled, labelled_otherwise, where_of
 from guestinit.model import line_configuration
 from guestinit.model.seed import Document, Seed
 
@@ -32,9 +32,8 @@ def from_volume(volume: Volume, media: Media) -> Read:
     contents = media.read(volume, DOCUMENTS)
     if not contents.files:
         return Read(None, contents.reason or _NOTHING)
-    label = next(label for label in volume.labels if label.strip().lower() in LABELS)
     documents = tuple(Document(name, f"cidata:{name}", content) for name, (_, content) in contents.files.items())
-    where, reason = f"{volume.device} ({label}, {volume.file_system})", f"volume {volume.device} is labelled {label}"
+    _, where, reason = labelled(volume, LABELS)
     return Read(Seed(NAME, where, reason, documents))
 
 
@@ -130,8 +129,6 @@ def find_stated(system: System) -> Search:
 
 def with_line(seed: Seed, system: System) -> Seed:
     """This source's seed with what the serial number and the command line say about meta-data."""
-    if seed.datasource != NAME:
-        return seed
     names = {document.name for document in seed.documents}
     more = tuple(document for document in _line_documents(system) if document.name not in names)
     return seed._replace(documents=seed.documents + more)
@@ -153,8 +150,12 @@ def _pointer(system: System) -> tuple[str, str]:
 
 
 def _line_documents(system: System) -> tuple[Document, ...]:
-    texts = {name: (label, line_configuration.without_seedfrom(text)) for name, label, text in _said(system)}
-    return tuple(Document(name, label, text.encode()) for name, (label, text) in texts.items() if text)
+    if not system.live:
+        return ()
+    from guestinit.system import seed_line
+
+    labels = {name: label for name, label, _ in seed_line.PLACES}
+    return tuple(Document(name, labels[name], text) for name, text in seed_line.documents(system.root.path).items())
 
 
 # a seed that somebody named
@@ -169,11 +170,7 @@ def open_seed(path: str, system: System) -> Search:
         Document(name, label_of(path, entry, name), content) for name, (entry, content) in contents.files.items()
     )
     seed = Seed(NAME, where_of(path, contents), f"named with --seed {path}", documents)
-    if contents.labels and not any(label.strip().lower() in LABELS for label in contents.labels):
-        return Search(
-            seed, (f"{NAME}: {path} is labelled '{contents.labels[0]}'; a boot looks for '{LABELS[0]}' only",)
-        )
-    return Search(seed)
+    return Search(seed, labelled_otherwise(NAME, path, contents, LABELS))
 
 
 def _describe_wrong(path: str) -> str:

@@ -14,6 +14,7 @@ if TYPE_CHECKING:
     from guestinit.model.secret import Secret
     from guestinit.system.system import System
 
+QUEUE_LIMIT = 10.0  # seconds for systemctl to hand over a job
 STATUS = "/run/guestinit/status.json"
 _ONLINE = "/run/guestinit/online.todo"
 
@@ -53,8 +54,7 @@ def request_network(system: System) -> None:
     The units are only ordered after network-online.target, so that a boot without such work does not wait for it. The
     request does not wait either: from inside a unit that would deadlock the boot.
     """
-    if system.live and system.root.exists("/run/systemd/system"):
-        system.process.run(("systemctl", "--no-block", "start", "network-online.target"), timeout=10)
+    _queue("network-online.target", system)
 
 
 def request_renewal(service: str, system: System) -> None:
@@ -81,8 +81,12 @@ def request_online(system: System) -> None:
     No boot wants that unit, since ssh and logins wait for it. It pulls in network-online.target.
     """
     system.root.write(_ONLINE, b"", 0o644, 0, 0)
+    _queue("guestinit-online.service", system)
+
+
+def _queue(unit: str, system: System) -> None:
     if system.live and system.root.exists("/run/systemd/system"):
-        system.process.run(("systemctl", "--no-block", "start", "guestinit-online.service"), timeout=10)
+        system.process.run(("systemctl", "--no-block", "start", unit), timeout=QUEUE_LIMIT)
 
 
 def was_online_requested(system: System) -> bool:

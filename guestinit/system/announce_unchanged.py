@@ -5,9 +5,10 @@ from __future__ import annotations
 import os
 import sys
 
-from guestinit.system import agent, console
+from guestinit.system import agent, console, drive
 
 RUN = "/run/guestinit"
+QUEUE_LIMIT = 10.0  # seconds for systemctl to hand over a job
 RENEW = RUN + "/renew"  # the metadata service that the final stage asks for news
 
 
@@ -46,11 +47,10 @@ def _want_network() -> None:
     """Queue network-online.target, after which the final stage is ordered; as announce.request_network does it."""
     if not os.path.exists("/run/systemd/system"):
         return
-    argv = ("systemctl", "--no-block", "start", "network-online.target")
-    try:
-        os.waitpid(os.posix_spawnp(argv[0], argv, os.environ), 0)
-    except OSError as error:
-        sys.stderr.write(f"<4>network-online.target is not waited for: systemctl: {error.strerror}\n")  # sd-daemon(3)
+    code, said = drive.run(("systemctl", "--no-block", "start", "network-online.target"), QUEUE_LIMIT)
+    if code != 0:
+        said = said.strip() if code is not None else f"not done within {QUEUE_LIMIT:.0f} s"
+        sys.stderr.write(f"<4>network-online.target is not waited for: systemctl: {said}\n")  # sd-daemon(3)
 
 
 def _host_may_listen(root: str) -> bool:

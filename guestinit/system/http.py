@@ -19,6 +19,7 @@ MIB = 1 << 20
 LIMIT = 16 * MIB
 RAW_LIMIT = 64 * 1024
 _PIECE = 64 * 1024
+_PATH = "/%:@!$&'()*+,;=~"  # what RFC 3986 lets a path say as it is, and what is escaped already
 
 
 class Answer(NamedTuple):
@@ -259,16 +260,13 @@ def _parse(url: str) -> _Address:
     if parts.username is not None:
         raise NoAnswer("an address with a user name is not supported")
     host, _, zone = parts.hostname.partition("%")
-    target = quote(parts.path or "/", safe="/%:@!$&'()*+,;=~") + (
-        f"?{quote(parts.query, safe=_QUERY)}" * bool(parts.query)
-    )
+    target = quote(parts.path or "/", safe=_PATH)
+    if parts.query:
+        target += f"?{quote(parts.query, safe=_PATH + '?')}"
     shown = f"[{host}]" if ":" in host else host
     name = shown if port is None else f"{shown}:{port}"
     default = 443 if parts.scheme == "https" else 80
     return _Address(host, zone[2:] if zone.startswith("25") else zone, port or default, target, name, default == 443)
-
-
-_QUERY = "/%:@!$&'()*+,;=~?"
 
 
 def _is_link_local(address: str) -> bool:
