@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import os
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import Any
 
@@ -12,10 +12,10 @@ import pytest
 from guestinit import datasources
 from guestinit.datasources import config_drive, drives
 from guestinit.model.seed import Seed
-from guestinit.system import tree
-from guestinit.system.media import Contents, Look, Media, Volume
+from guestinit.system.media import Media, Volume
 from guestinit.system.root import Root
 from guestinit.system.system import System
+from tests.media.played import Directories
 
 OPENSTACK = {
     "openstack/latest/meta_data.json": b'{"uuid": "u-latest"}',
@@ -43,26 +43,6 @@ STRAY = {  # platforms.md 14, quirk 11
 PATH = "/dev/sr0 (config-2, iso9660)"
 
 
-class Drives(Media):
-    """Volumes whose content lies in directories below `path`, by device name."""
-
-    def __init__(self, path: Path, *volumes: Volume) -> None:
-        self.path = path
-        self.volumes = volumes
-
-    def look(self) -> Look:
-        return Look(self.volumes)
-
-    def explain(self, look: Look) -> tuple[str, ...]:
-        return ()
-
-    def arrivals(self, announced: bool) -> Iterator[None]:
-        return iter(())
-
-    def read(self, volume: Volume, names: tree.Names) -> Contents:
-        return Contents(*tree.read(tree.Directory(str(self.path / volume.name)), names))
-
-
 def volume(name: str = "sr0", *labels: str) -> Volume:
     return Volume(f"/dev/{name}", "iso9660", labels or ("config-2",), 4 << 20)
 
@@ -79,7 +59,7 @@ def machine(tmp_path: Path, media: Media, live: bool = True) -> System:
 
 
 def find(tmp_path: Path, *volumes: Volume, names: Sequence[str] = datasources.DRIVES) -> datasources.Search:
-    return drives.find(machine(tmp_path, Drives(tmp_path, *(volumes or (volume(),)))), True, names)
+    return drives.find(machine(tmp_path, Directories(tmp_path, *(volumes or (volume(),)))), True, names)
 
 
 def read(tmp_path: Path, files: Mapping[str, bytes]) -> Seed:

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Callable
 from pathlib import Path
 from typing import Any
 
@@ -16,35 +16,26 @@ from guestinit.model.problem import Problems
 from guestinit.model.seed import Document
 from guestinit.reading import metadata_nocloud
 from guestinit.system import seed_line
-from guestinit.system.media import Contents, Look, Media, Volume
+from guestinit.system.media import Look, Media
 from guestinit.system.root import Root
 from guestinit.system.state import State
 from guestinit.system.system import System
+from tests.media.played import Cdrom
 
 SERIAL, COMMAND_LINE = "sys/class/dmi/id/product_serial", "proc/cmdline"
-VOLUME = Volume("/dev/sr0", "iso9660", ("cidata",), 4 << 20)
 IMAGE = Image(datasources=("nocloud",))
 
 
-class Drives(Media):
-    """A volume with these files, or none."""
+class Drives(Cdrom):
+    """A volume with these files, or none; whether it was looked for."""
 
     def __init__(self, **files: bytes) -> None:
-        self.files = {name.replace("_", "-"): content for name, content in files.items()}
+        super().__init__({name.replace("_", "-"): content for name, content in files.items()} or None)
         self.looked = False
 
     def look(self) -> Look:
         self.looked = True
-        return Look((VOLUME,) if self.files else ())
-
-    def explain(self, look: Look) -> tuple[str, ...]:
-        return ()
-
-    def arrivals(self, announced: bool) -> Iterator[None]:
-        return iter(())
-
-    def read(self, volume: Volume, names: Sequence[str]) -> Contents:
-        return Contents({name: (name, content) for name, content in self.files.items()})
+        return super().look()
 
 
 Machine = Callable[..., System]

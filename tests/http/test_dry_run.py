@@ -14,31 +14,18 @@ from guestinit import pipeline
 from guestinit.model.action import STAGES
 from guestinit.model.report import Preview
 from guestinit.show import plan as show
-from guestinit.system.media import Look, Media
 from guestinit.system.process import Finished, Process
 from guestinit.system.root import Root
 from guestinit.system.state import State
 from guestinit.system.system import System
 from tests.http.namespaces import OPENSTACK, OPENSTACK_LINK, Namespace, link
 from tests.http.servers import Ec2, OpenStack, ec2_files, openstack_files
+from tests.media.played import NoDrives
 
 pytestmark = pytest.mark.skipif(os.geteuid() != 0, reason="network namespaces need root")
 
 EXAMPLES = Path(__file__).parents[2] / "examples"
 Ends = tuple[Namespace, Namespace]
-
-
-class NoDrives(Media):
-    """A machine without a drive."""
-
-    def look(self) -> Look:
-        return Look((), ())
-
-    def explain(self, look: Look) -> tuple[str, ...]:
-        return ()
-
-    def arrivals(self, announced: bool) -> Iterator[None]:
-        return iter(())
 
 
 class OnlyIp(Process):

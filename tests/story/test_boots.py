@@ -12,7 +12,7 @@ import shutil
 import stat
 import tempfile
 import time
-from collections.abc import Callable, Iterator, Mapping
+from collections.abc import Callable, Iterator
 from pathlib import Path
 from typing import Any, NamedTuple, Optional
 
@@ -23,11 +23,11 @@ from guestinit.model.action import EVERY_BOOT, STAGES
 from guestinit.model.identity import NEW, NO_SEED, RECONFIGURED, RESUMED, SAME
 from guestinit.model.plan import INTERRUPTED, LEFT, UNCHANGED, Outcome
 from guestinit.model.report import DEGRADED, DONE, Preview
-from guestinit.system.media import Contents, Look, Media, Volume
 from guestinit.system.process import Finished, Process
 from guestinit.system.root import Root
 from guestinit.system.state import State
 from guestinit.system.system import System
+from tests.media.played import Cdrom
 
 pytestmark = pytest.mark.skipif(os.geteuid() != 0, reason="accounts are made with shadow-utils, which need root")
 
@@ -173,26 +173,6 @@ class Programs(Process):
         return Finished(0, "", 0.0)
 
 
-class Drive(Media):
-    """A CD-ROM, or none."""
-
-    def __init__(self, files: Optional[Mapping[str, bytes]]) -> None:
-        self.files = files
-
-    def look(self) -> Look:
-        return Look((Volume("/dev/sr0", "iso9660", ("cidata",), 4 << 20),) if self.files is not None else (), ())
-
-    def explain(self, look: Look) -> tuple[str, ...]:
-        return ()
-
-    def arrivals(self, announced: bool) -> Iterator[None]:
-        return iter(())
-
-    def read(self, volume: Volume, names: Any) -> Contents:
-        assert self.files is not None
-        return Contents({name: (name, self.files[name]) for name in names if name in self.files})
-
-
 class Boot(NamedTuple):
     """What one boot did."""
 
@@ -231,7 +211,7 @@ class Machine:
         root = Disk(str(self.directory), power, writable)
         programs = Programs(self.directory, self.uuid, power, self.ran)
         programs.broken = self.broken
-        return System(root, programs, Drive(self.drive), State(root), live=True)
+        return System(root, programs, Cdrom(self.drive), State(root), live=True)
 
     def boot(self, power: Optional[Power] = None) -> Boot:
         """All stages that have something to do, as the units would run them: each a process of its own."""

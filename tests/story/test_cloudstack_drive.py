@@ -7,7 +7,8 @@ The drive is written anew at each start of the machine; its password file is the
 from __future__ import annotations
 
 import os
-from collections.abc import Iterator, Mapping
+import shutil
+from collections.abc import Mapping
 from pathlib import Path
 from typing import Any, Optional
 
@@ -16,11 +17,11 @@ import pytest
 from guestinit.model.identity import NEW, NO_SEED, RECONFIGURED, SAME
 from guestinit.model.plan import UNCHANGED
 from guestinit.model.report import DONE
-from guestinit.system import tree
-from guestinit.system.media import Contents, Look, Media, Volume
+from guestinit.system.media import Media, Volume
 from guestinit.system.process import Finished
 from guestinit.system.state import State
 from guestinit.system.system import System
+from tests.media.played import Directories, NoDrives
 from tests.story.test_boots import KEY, OTHER_KEY, OTHER_UUID, UUID, Disk, Machine, Power, PowerCut, Programs, copy
 from tests.story.test_boots import fast as fast
 from tests.story.test_boots import machine as machine
@@ -52,29 +53,15 @@ def drive(password: str = "", key: str = f"{KEY} me@host", user_data: str = "", 
 Drive = dict[str, bytes]
 
 
-class Second(Media):
+def insert(files: Optional[Mapping[str, bytes]], discs: Path) -> Media:
     """CloudStack's CD-ROM, which is the second one; or none."""
-
-    def __init__(self, files: Optional[Mapping[str, bytes]], path: Path) -> None:
-        self.files = files
-        self.path = path
-
-    def look(self) -> Look:
-        return Look((Volume("/dev/sr1", "iso9660", ("config-2",), 4 << 20),) if self.files is not None else ())
-
-    def explain(self, look: Look) -> tuple[str, ...]:
-        return ()
-
-    def arrivals(self, announced: bool) -> Iterator[None]:
-        return iter(())
-
-    def read(self, volume: Volume, names: tree.Names) -> Contents:
-        assert self.files is not None
-        top = self.path / str(len(list(self.path.iterdir())))
-        for name, content in self.files.items():
-            (top / name).parent.mkdir(parents=True, exist_ok=True)
-            (top / name).write_bytes(content)
-        return Contents(*tree.read(tree.Directory(str(top)), names))
+    if files is None:
+        return NoDrives()
+    shutil.rmtree(discs / "sr1", ignore_errors=True)
+    for name, content in files.items():
+        (discs / "sr1" / name).parent.mkdir(parents=True, exist_ok=True)
+        (discs / "sr1" / name).write_bytes(content)
+    return Directories(discs, Volume("/dev/sr1", "iso9660", ("config-2",), 4 << 20))
 
 
 class Setting(Programs):
@@ -112,7 +99,7 @@ class Guest(Machine):
         root = Disk(str(self.directory), power, writable)
         programs = Setting(self.directory, self.uuid, power, self.ran)
         programs.told = self.told
-        return System(root, programs, Second(self.drive, self.discs), State(root), live=True)
+        return System(root, programs, insert(self.drive, self.discs), State(root), live=True)
 
     def passwords(self) -> list[str]:
         """What chpasswd was told since the last question."""

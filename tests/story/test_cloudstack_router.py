@@ -25,7 +25,8 @@ from guestinit.system.state import State
 from guestinit.system.system import System
 from tests.http.cloudstack_router import Router, fill
 from tests.http.namespaces import Namespace
-from tests.story.test_boots import Disk, Drive, Machine, Power, PowerCut, Programs, copy
+from tests.media.played import NoDrives
+from tests.story.test_boots import Disk, Machine, Power, PowerCut, Programs, copy
 from tests.story.test_boots import fast as fast
 from tests.story.test_boots import machine as machine
 
@@ -86,7 +87,7 @@ class Guest(Machine):
         root = Disk(str(self.directory), power, writable)
         programs = Network(self.directory, self.uuid, power, self.ran)
         programs.broken = self.broken
-        return System(root, programs, Drive(None), State(root), live=True)
+        return System(root, programs, NoDrives(), State(root), live=True)
 
     def start_kernel(self) -> None:
         super().start_kernel()

@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import json
 import shutil
-from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
 
@@ -13,28 +12,17 @@ import pytest
 from guestinit import stages
 from guestinit.model.identity import Instance, Settled
 from guestinit.show import status as show
-from guestinit.system.media import Look, Media
 from guestinit.system.process import Finished, Process
 from guestinit.system.root import Root
 from guestinit.system.state import State
 from guestinit.system.system import System
+from tests.media.played import NoDrives
 
 EXAMPLES = Path(__file__).parents[2] / "examples"
 BOOT = "5f6b2c1e-0000-4000-8000-000000000001"
 UUID = "5A0C0F4B-8C2F-4D7B-9E3C-9A6D4F2E1B0A"
 BY_ADDRESS = "ds=nocloud;s=http://192.0.2.1/"  # TEST-NET-1: nobody
 BY_NAME = "ds=nocloud;s=http://seed.example.com/"
-
-
-class NoDrives(Media):
-    def look(self) -> Look:
-        return Look((), ())
-
-    def explain(self, look: Look) -> tuple[str, ...]:
-        return ()
-
-    def arrivals(self, announced: bool) -> Iterator[None]:
-        return iter(())
 
 
 class Machine:

@@ -20,6 +20,7 @@ from guestinit.system.state import State
 from guestinit.system.system import System
 from tests.http.listener import Listener, answer
 from tests.http.namespaces import Namespace, link
+from tests.media.played import Cdrom
 from tests.story import test_boots
 from tests.story.test_boots import OTHER_UUID, Machine
 
@@ -91,7 +92,7 @@ def system(machine: Machine, writable: bool = True) -> System:
     power = test_boots.Power()
     root = test_boots.Disk(str(machine.directory), power, writable)
     programs = Networked(machine.directory, machine.uuid, power, machine.ran)
-    return System(root, programs, test_boots.Drive(machine.drive), State(root), live=True)
+    return System(root, programs, Cdrom(machine.drive), State(root), live=True)
 
 
 def boot(machine: Machine, ends: Ends) -> list[Report]:

@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import json
 import shutil
-from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
 
@@ -12,34 +11,14 @@ import pytest
 
 from guestinit import stages
 from guestinit.model.image import DATASOURCES
-from guestinit.system.media import Contents, Look, Media, Volume
 from guestinit.system.process import Finished, Process
 from guestinit.system.root import Root
 from guestinit.system.state import State
 from guestinit.system.system import System
+from tests.media.played import Cdrom
 
 EXAMPLES = Path(__file__).parents[2] / "examples"
 BOOT = "5f6b2c1e-0000-4000-8000-000000000001"
-
-
-class Drives(Media):
-    """Volumes that are there, or not, without a kernel to mount them."""
-
-    def __init__(self, files: dict[str, bytes] | None) -> None:
-        self.files = files
-
-    def look(self) -> Look:
-        return Look((Volume("/dev/sr0", "iso9660", ("cidata",), 4 << 20),) if self.files is not None else (), ())
-
-    def explain(self, look: Look) -> tuple[str, ...]:
-        return ()
-
-    def arrivals(self, announced: bool) -> Iterator[None]:
-        return iter(())
-
-    def read(self, volume: Volume, names: Any) -> Contents:
-        assert self.files is not None
-        return Contents({name: (name, self.files[name]) for name in names if name in self.files})
 
 
 class NoProcess(Process):
@@ -53,7 +32,7 @@ class NoProcess(Process):
 
 def machine(root: Path, files: dict[str, bytes] | None = None) -> System:
     base = Root(str(root))
-    return System(base, NoProcess(), Drives(files), State(base), True)
+    return System(base, NoProcess(), Cdrom(files), State(base), True)
 
 
 @pytest.fixture
