@@ -21,7 +21,7 @@ from guestinit.system.system import System
 from guestinit.system.uplink import Uplink
 from tests.http.cloudstack_router import KINDS, Router, fill
 from tests.http.listener import Listener, answer, say
-from tests.http.namespaces import Namespace
+from tests.http.namespaces import Ends, router_link
 
 pytestmark = pytest.mark.skipif(os.geteuid() != 0, reason="network namespaces need root")
 
@@ -46,29 +46,20 @@ class Names(Process):
 
 
 @pytest.fixture(scope="module")
-def ends() -> Iterator[tuple[Namespace, Namespace]]:
-    """A guest with 10.1.1.23, and the network's side with the addresses of a router, its pair and a DHCP server."""
-    guest, network = Namespace(), Namespace()
-    try:
-        guest.ip("link add eth0 type veth peer name vr0", f"link set vr0 netns {network.task}", "link set eth0 up",
-                 "address add 10.1.1.23/24 dev eth0")  # fmt: skip
-        network.ip("link set vr0 up", "address add 10.1.1.1/24 dev vr0", "address add 10.1.1.2/24 dev vr0",
-                   "address add 10.1.1.3/24 dev vr0")  # fmt: skip
-        yield guest, network
-    finally:
-        guest.close()
-        network.close()
+def ends() -> Iterator[Ends]:
+    with router_link() as both:
+        yield both
 
 
 @pytest.fixture
-def make(ends: tuple[Namespace, Namespace], tmp_path: Path) -> Iterator[Make]:
+def make(ends: Ends, tmp_path: Path) -> Iterator[Make]:
     made: list[Router] = []
 
     def one(address: str = "10.1.1.1", kind: str = "python3", password: str = "", **leaves: str) -> Router:
         state = fill(tmp_path / address, **leaves)
         if password:
             (state / "password").write_text(password)
-        made.append(ends[1].run(lambda: Router(address, state, kind)))
+        made.append(ends.cloud.run(lambda: Router(address, state, kind)))
         return made[-1]
 
     yield one
@@ -77,12 +68,12 @@ def make(ends: tuple[Namespace, Namespace], tmp_path: Path) -> Iterator[Make]:
 
 
 @pytest.fixture
-def fetch(ends: tuple[Namespace, Namespace], tmp_path: Path) -> Callable[..., Search]:
+def fetch(ends: Ends, tmp_path: Path) -> Callable[..., Search]:
     def ask(uplink: Uplink = UPLINK, name: str = "", seconds: float = 15) -> Search:
         root = Root(str(tmp_path / "guest"), writable=False)
         media: Any = None
         system = System(root, Names(name), media, State(root), True)
-        return ends[0].run(lambda: cloudstack.fetch(uplink, system, time.monotonic() + seconds))
+        return ends.guest.run(lambda: cloudstack.fetch(uplink, system, time.monotonic() + seconds))
 
     (tmp_path / "guest").mkdir()
     return ask
@@ -171,9 +162,9 @@ def test_router_with_an_empty_list_is_passed_over(make: Make, fetch: Fetch) -> N
     assert fetch(UPLINK._replace(dhcp_server="10.1.1.2")).seed is not None
 
 
-def test_page_of_a_portal_is_no_list(ends: tuple[Namespace, Namespace], fetch: Fetch) -> None:
+def test_page_of_a_portal_is_no_list(ends: Ends, fetch: Fetch) -> None:
     page = answer("200 OK", b"<!DOCTYPE html><html><body>Log in</body></html>")
-    with Listener(ends[1], "10.1.1.1", say(page)):
+    with Listener(ends.cloud, "10.1.1.1", say(page)):
         search = fetch(seconds=6)
     assert search.seed is None
     assert search.reasons == ("cloudstack: 10.1.1.1 (DHCP server): answers something that is no list of keys",)

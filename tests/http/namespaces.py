@@ -5,6 +5,7 @@ A function run in one sees its links and addresses only, and what it opens stays
 
 from __future__ import annotations
 
+import contextlib
 import ctypes
 import os
 import subprocess
@@ -12,7 +13,7 @@ import threading
 from collections.abc import Callable, Iterator
 from concurrent.futures import ThreadPoolExecutor
 from contextlib import contextmanager
-from typing import TypeVar
+from typing import NamedTuple, TypeVar
 
 CLONE_NEWNET = 0x40000000
 T = TypeVar("T")
@@ -55,11 +56,24 @@ def _unshare() -> None:
         raise OSError(error, os.strerror(error))
 
 
+class Ends(NamedTuple):
+    """The two ends of a cable."""
+
+    guest: Namespace
+    cloud: Namespace
+
+
 @contextmanager
-def link() -> Iterator[tuple[Namespace, Namespace]]:
+def two() -> Iterator[Ends]:
+    """Two namespaces, with nothing between them yet."""
+    with contextlib.closing(Namespace()) as guest, contextlib.closing(Namespace()) as cloud:
+        yield Ends(guest, cloud)
+
+
+@contextmanager
+def link() -> Iterator[Ends]:
     """A guest with eth0, and a cloud at the other end of it that has all the real addresses of metadata services."""
-    guest, cloud = Namespace(), Namespace()
-    try:
+    with two() as (guest, cloud):
         guest.ip(
             "link add eth0 address fa:16:3e:00:11:22 type veth peer name cloud0",
             f"link set cloud0 netns {cloud.task}",
@@ -80,7 +94,19 @@ def link() -> Iterator[tuple[Namespace, Namespace]]:
             "route add default via 10.0.0.2",
             "route add default via fd00:5::2",
         )
-        yield guest, cloud
-    finally:
-        guest.close()
-        cloud.close()
+        yield Ends(guest, cloud)
+
+
+@contextmanager
+def router_link() -> Iterator[Ends]:
+    """A guest with 10.1.1.23, and CloudStack's side with the addresses of a router, its pair and a DHCP server."""
+    with two() as (guest, cloud):
+        guest.ip(
+            "link add eth0 type veth peer name vr0",
+            f"link set vr0 netns {cloud.task}",
+            "link set eth0 up",
+            "address add 10.1.1.23/24 dev eth0",
+        )
+        cloud.ip("link set vr0 up", *(f"address add 10.1.1.{host}/24 dev vr0" for host in (1, 2, 3)))
+        guest.ip("route add default via 10.1.1.1")
+        yield Ends(guest, cloud)

@@ -17,10 +17,14 @@ import socket
 import socketserver
 import threading
 import time
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Iterator, Mapping
+from contextlib import contextmanager
+from functools import partial
 from http.server import BaseHTTPRequestHandler
 from pathlib import Path
-from typing import Any, Optional
+from typing import Any, Optional, TypeVar
+
+from tests.http.namespaces import OPENSTACK, Ends
 
 Files = Mapping[str, bytes]
 
@@ -224,6 +228,20 @@ class Ec2(Service):
         if name == "meta-data/public-keys":
             entries = {f"{each.strip('/')}=mykey": None for each in entries}
         return Reply(200, "\n".join(entries).encode(), Content_Type="text/html")
+
+
+Kind = TypeVar("Kind", bound=Service)
+
+
+@contextmanager
+def serving(ends: Ends, service: Kind, *addresses: str) -> Iterator[Kind]:
+    """A service at these addresses of the cloud; none named: at the one that all platforms have."""
+    for address in addresses or (OPENSTACK,):
+        ends.cloud.run(partial(service.bind, address))
+    try:
+        yield service
+    finally:
+        service.close()
 
 
 def load(directory: Path) -> dict[str, bytes]:

@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import os
 import time
-from collections.abc import Iterator
 
 import pytest
 
@@ -12,7 +11,7 @@ from guestinit.datasources import asking
 from guestinit.system import http
 from guestinit.system.race import Race
 from tests.http.listener import Listener, answer, in_turn
-from tests.http.namespaces import OPENSTACK, Namespace, link
+from tests.http.namespaces import OPENSTACK, Ends
 
 pytestmark = pytest.mark.skipif(os.geteuid() != 0, reason="network namespaces need root")
 
@@ -20,16 +19,10 @@ URL = f"http://{OPENSTACK}/openstack/latest/meta_data.json"
 GOOD = answer("200 OK", b'{"uuid": "1"}')
 
 
-@pytest.fixture(scope="module")
-def ends() -> Iterator[tuple[Namespace, Namespace]]:
-    with link() as both:
-        yield both
-
-
 class Asked:
     """What asking brought, and how often the server was asked."""
 
-    def __init__(self, ends: tuple[Namespace, Namespace], answers: tuple[bytes, ...], seconds: float, **more: object):
+    def __init__(self, ends: Ends, answers: tuple[bytes, ...], seconds: float, **more: object):
         guest, cloud = ends
         self.answer: http.Answer | None = None
         self.reason, self.status = "", 0
@@ -46,19 +39,19 @@ class Asked:
 
 @pytest.mark.parametrize("passing", ["500 Oops", "502 Bad Gateway", "503 Service Unavailable", "504 Gateway Timeout",
                                      "429 Too Many Requests", "408 Request Timeout"])  # fmt: skip
-def test_what_passes_is_asked_again(passing: str, ends: tuple[Namespace, Namespace]) -> None:
+def test_what_passes_is_asked_again(passing: str, ends: Ends) -> None:
     asked = Asked(ends, (answer(passing), answer(passing, b"<html>busy</html>"), GOOD), 30)
     assert asked.answer is not None and asked.answer.body == b'{"uuid": "1"}'
     assert asked.times == 3
 
 
 @pytest.mark.parametrize("broken", [b"", b"HTTP/1.1 200 OK\r\nContent-Length: 50\r\n\r\n{", b"no HTTP at all\r\n"])
-def test_broken_answer_is_asked_for_again(broken: bytes, ends: tuple[Namespace, Namespace]) -> None:
+def test_broken_answer_is_asked_for_again(broken: bytes, ends: Ends) -> None:
     asked = Asked(ends, (broken, GOOD), 30)
     assert asked.answer is not None and asked.times == 2
 
 
-def test_404_is_nothing_and_an_empty_200_is_an_empty_document(ends: tuple[Namespace, Namespace]) -> None:
+def test_404_is_nothing_and_an_empty_200_is_an_empty_document(ends: Ends) -> None:
     nothing = Asked(ends, (answer("404 Not Found", b"<html>nothing</html>"),), 30)
     assert (nothing.answer, nothing.reason, nothing.times) == (None, "", 1)
     empty = Asked(ends, (answer("200 OK"),), 30)
@@ -66,7 +59,7 @@ def test_404_is_nothing_and_an_empty_200_is_an_empty_document(ends: tuple[Namesp
 
 
 def test_404_passes_where_something_has_to_be_there_and_so_does_an_empty_200(
-    ends: tuple[Namespace, Namespace],
+    ends: Ends,
 ) -> None:
     asked = Asked(ends, (answer("404 Not Found"), answer("200 OK", b"\n"), GOOD), 30, missing=(), empty=False)
     assert asked.answer is not None and asked.times == 3
@@ -82,7 +75,7 @@ def test_404_passes_where_something_has_to_be_there_and_so_does_an_empty_200(
         (answer("501 Not Implemented"), "status 501"),
     ],
 )
-def test_what_will_not_change_ends_it_at_once(said: bytes, reason: str, ends: tuple[Namespace, Namespace]) -> None:
+def test_what_will_not_change_ends_it_at_once(said: bytes, reason: str, ends: Ends) -> None:
     asked = Asked(ends, (said,), 30)
     assert (asked.reason, asked.status, asked.times) == (reason, int(said[9:12]), 1)
 
@@ -97,26 +90,24 @@ def test_what_will_not_change_ends_it_at_once(said: bytes, reason: str, ends: tu
     ],
 )
 @pytest.mark.parametrize("kind", ["text/html", "text/plain"])
-def test_page_of_a_portal_is_refused_whatever_it_is_called(
-    page: bytes, kind: str, ends: tuple[Namespace, Namespace]
-) -> None:
+def test_page_of_a_portal_is_refused_whatever_it_is_called(page: bytes, kind: str, ends: Ends) -> None:
     asked = Asked(ends, (answer("200 OK", page, Content_Type=kind),), 30)
     assert asked.reason == "an HTML page: a captive portal or a proxy, not a metadata service"
     assert asked.times == 1
 
 
-def test_document_that_is_sent_as_html_and_is_none_is_taken(ends: tuple[Namespace, Namespace]) -> None:
+def test_document_that_is_sent_as_html_and_is_none_is_taken(ends: Ends) -> None:
     asked = Asked(ends, (answer("200 OK", b"#!/bin/sh\necho '<html>'\n", Content_Type="text/html"),), 30)
     assert asked.answer is not None
 
 
-def test_deadline_ends_it_and_the_last_reason_is_told(ends: tuple[Namespace, Namespace]) -> None:
+def test_deadline_ends_it_and_the_last_reason_is_told(ends: Ends) -> None:
     asked = Asked(ends, (answer("500 Oops"), answer("503 Service Unavailable")), 4)
     assert asked.reason == f"status 503 ({asked.times} attempts)" and asked.times >= 3
     assert asked.took < 15
 
 
-def test_way_that_another_one_was_quicker_than_asks_no_more(ends: tuple[Namespace, Namespace]) -> None:
+def test_way_that_another_one_was_quicker_than_asks_no_more(ends: Ends) -> None:
     guest, cloud = ends
     lost: list[str] = []
 
@@ -141,7 +132,7 @@ def test_way_that_another_one_was_quicker_than_asks_no_more(ends: tuple[Namespac
     assert lost == ["an answer came another way"]
 
 
-def test_server_that_comes_up_late_is_found(ends: tuple[Namespace, Namespace]) -> None:
+def test_server_that_comes_up_late_is_found(ends: Ends) -> None:
     guest, cloud = ends
     pending = guest._thread.submit(lambda: asking.get(URL, time.monotonic() + 30, nic="eth0"))
     time.sleep(1)  # while which connections are refused
@@ -150,7 +141,7 @@ def test_server_that_comes_up_late_is_found(ends: tuple[Namespace, Namespace]) -
     assert given is not None and given.status == 200
 
 
-def test_retry_after_is_honoured_within_the_deadline(ends: tuple[Namespace, Namespace]) -> None:
+def test_retry_after_is_honoured_within_the_deadline(ends: Ends) -> None:
     slow = answer("429 Too Many Requests", retry_after="3")
     asked = Asked(ends, (slow, GOOD), 30)
     assert asked.answer is not None and asked.took >= 3

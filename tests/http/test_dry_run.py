@@ -18,14 +18,13 @@ from guestinit.system.process import Finished, Process
 from guestinit.system.root import Root
 from guestinit.system.state import State
 from guestinit.system.system import System
-from tests.http.namespaces import OPENSTACK, OPENSTACK_LINK, Namespace, link
-from tests.http.servers import Ec2, OpenStack, ec2_files, openstack_files
+from tests.http.namespaces import OPENSTACK, OPENSTACK_LINK, Ends, link
+from tests.http.servers import Ec2, OpenStack, ec2_files, openstack_files, serving
 from tests.media.played import NoDrives
 
 pytestmark = pytest.mark.skipif(os.geteuid() != 0, reason="network namespaces need root")
 
 EXAMPLES = Path(__file__).parents[2] / "examples"
-Ends = tuple[Namespace, Namespace]
 
 
 class OnlyIp(Process):
@@ -61,7 +60,7 @@ def machine(directory: Path, **dmi: str) -> System:
 
 
 def preview(ends: Ends, system: System) -> Preview:
-    told = ends[0].run(lambda: pipeline.run(pipeline.Order(STAGES, dry_run=True), system, lambda line: None))
+    told = ends.guest.run(lambda: pipeline.run(pipeline.Order(STAGES, dry_run=True), system, lambda line: None))
     assert isinstance(told, Preview)
     return told
 
@@ -69,13 +68,10 @@ def preview(ends: Ends, system: System) -> Preview:
 @pytest.mark.parametrize("address", [OPENSTACK, f"{OPENSTACK_LINK}%cloud0"])
 def test_dry_run_on_openstack_asks_the_service(address: str, tmp_path: Path, ends: Ends) -> None:
     service = OpenStack(lambda: openstack_files(user_data=b"#cloud-config\nlocale: C.UTF-8\n"))
-    ends[1].run(lambda: service.bind(address))
-    try:
+    with serving(ends, service, address):
         told = preview(
             ends, machine(tmp_path / "root", sys_vendor="OpenStack Foundation", product_name="OpenStack Nova")
         )
-    finally:
-        service.close()
     host = address.partition("%")[0]
     assert told.datasource == "openstack"
     assert told.where == (f"http://[{host}] (eth0)" if ":" in host else f"http://{host} (eth0)")
@@ -90,11 +86,8 @@ def test_dry_run_on_openstack_asks_the_service(address: str, tmp_path: Path, end
 def test_dry_run_on_ec2_asks_with_a_token_that_nothing_shows(tmp_path: Path, ends: Ends) -> None:
     service = Ec2(lambda: ec2_files(**{"user-data": b"#!/bin/sh\ntrue\n"}))
     service.tokens, service.token = "required", "AQAE-token-that-nobody-may-see-5Jk=="
-    ends[1].run(lambda: service.bind(OPENSTACK))
-    try:
+    with serving(ends, service):
         told = preview(ends, machine(tmp_path / "root", sys_vendor="Amazon EC2", product_name="t3.micro"))
-    finally:
-        service.close()
     assert (told.datasource, told.identity.instance_id) == ("ec2", "i-0000000a")
     assert "openstack: not asked: DMI says Amazon EC2, t3.micro" in told.reasons
     assert service.token not in repr(told) + show.text(told) and len(service.log) > 10
@@ -106,11 +99,8 @@ def test_network_of_an_ec2_instance_is_written_for_its_card(tmp_path: Path, ends
         f"{card}/device-number": b"0", f"{card}/local-ipv4s": b"10.0.0.5\n10.0.0.6",
         f"{card}/subnet-ipv4-cidr-block": b"10.0.0.0/24", f"{card}/ipv6s": b"2001:db8::5",
     }))  # fmt: skip
-    ends[1].run(lambda: service.bind(OPENSTACK))
-    try:
+    with serving(ends, service):
         told = preview(ends, machine(tmp_path / "root", sys_vendor="Amazon EC2", product_name="t3.micro"))
-    finally:
-        service.close()
     text = show.text(told)
     (line,) = [line for line in text.splitlines() if "10-guestinit-" in line]
     assert line.split() == ["+", "/etc/systemd/network/10-guestinit-nic0.network", "network", f"ec2:{card}"]
@@ -121,15 +111,11 @@ def test_network_of_an_ec2_instance_is_written_for_its_card(tmp_path: Path, ends
 def test_nobody_is_asked_where_nothing_says_that_this_is_a_cloud(tmp_path: Path, ends: Ends) -> None:
     """A neighbour that answers on the link-local addresses is not listened to (CVE-2024-6174)."""
     service = OpenStack(openstack_files)
-    for address in (OPENSTACK, f"{OPENSTACK_LINK}%cloud0"):
-        ends[1].run(lambda: service.bind(address))  # noqa: B023
-    try:
+    with serving(ends, service, OPENSTACK, f"{OPENSTACK_LINK}%cloud0"):
         qemu = preview(
             ends, machine(tmp_path / "qemu", sys_vendor="QEMU", product_name="Standard PC (Q35 + ICH9, 2009)")
         )
         nothing = preview(ends, machine(tmp_path / "nothing"))
-    finally:
-        service.close()
     assert (qemu.datasource, nothing.datasource, service.log) == ("", "", [])
     assert any(reason.startswith("openstack: not asked: DMI says QEMU") for reason in qemu.reasons)
     assert any(reason.startswith("ec2: not asked: there is no DMI") for reason in nothing.reasons)

@@ -11,8 +11,8 @@ import pytest
 
 from guestinit.datasources import Search, openstack
 from guestinit.system.uplink import Uplink
-from tests.http.namespaces import OPENSTACK, link
-from tests.http.servers import OpenStack, openstack_files
+from tests.http.namespaces import link
+from tests.http.servers import OpenStack, openstack_files, serving
 
 pytestmark = pytest.mark.skipif(os.geteuid() != 0, reason="network namespaces need root")
 
@@ -35,11 +35,7 @@ def test_guests_that_boot_together_are_all_served_below_the_limit() -> None:
         for thread in threads:
             thread.join()
 
-    with link() as (guest, cloud):
-        cloud.run(lambda: service.bind(OPENSTACK))
-        try:
-            guest.run(boot_all)
-        finally:
-            service.close()
+    with link() as ends, serving(ends, service):
+        ends.guest.run(boot_all)
     assert [search.reasons for search in served if search.seed is None] == [] and len(served) == GUESTS
     assert {line.rpartition(" ")[2] for line in service.log} == {"200", "404", "429", "503"}

@@ -5,53 +5,26 @@ from __future__ import annotations
 import json
 import os
 import time
-from collections.abc import Iterator
-from contextlib import contextmanager
-from typing import Any
+from functools import partial
 
 import pytest
 
-from guestinit.datasources import Search, openstack
-from guestinit.model.seed import Seed
+from guestinit.datasources import openstack
 from guestinit.system.uplink import Uplink
+from tests.http import fetching
+from tests.http.fetching import seed_of
 from tests.http.listener import Behave, Listener, answer, in_turn, say
-from tests.http.namespaces import OPENSTACK, OPENSTACK_LINK, Namespace, link
-from tests.http.servers import KEY, NOT_FOUND, OpenStack, Reply, openstack_files
+from tests.http.namespaces import OPENSTACK, OPENSTACK_LINK, Ends
+from tests.http.servers import KEY, NOT_FOUND, OpenStack, Reply, openstack_files, serving
 
 pytestmark = pytest.mark.skipif(os.geteuid() != 0, reason="network namespaces need root")
 
-IPV4 = Uplink("eth0", 4, ("10.0.0.5/24",), "10.0.0.2")
 IPV6 = Uplink("eth0", 6, ("fe80::5/64",))
-Ends = tuple[Namespace, Namespace]
-
-
-@pytest.fixture(scope="module")
-def ends() -> Iterator[Ends]:
-    with link() as both:
-        yield both
-
-
-@contextmanager
-def serving(ends: Ends, service: OpenStack, address: str = OPENSTACK) -> Iterator[OpenStack]:
-    ends[1].run(lambda: service.bind(address))
-    try:
-        yield service
-    finally:
-        service.close()
-
-
-def fetch(ends: Ends, uplink: Uplink = IPV4, seconds: float = 30) -> Search:
-    machine: Any = None  # nothing of it is looked at
-    return ends[0].run(lambda: openstack.fetch(uplink, machine, time.monotonic() + seconds))
-
-
-def seed_of(search: Search) -> Seed:
-    assert search.seed is not None, search.reasons
-    return search.seed
+fetch = partial(fetching.fetch, openstack.fetch)
 
 
 def refusal(ends: Ends, behave: Behave, seconds: float = 3) -> str:
-    with Listener(ends[1], OPENSTACK, behave):
+    with Listener(ends.cloud, OPENSTACK, behave):
         search = fetch(ends, seconds=seconds)
     assert search.seed is None
     (reason,) = search.reasons

@@ -24,7 +24,7 @@ from guestinit.system.process import Finished
 from guestinit.system.state import State
 from guestinit.system.system import System
 from tests.http.cloudstack_router import Router, fill
-from tests.http.namespaces import Namespace
+from tests.http.namespaces import Ends, Namespace, router_link
 from tests.media.played import NoDrives
 from tests.story.test_boots import Disk, Machine, Power, PowerCut, Programs, copy
 from tests.story.test_boots import fast as fast
@@ -156,28 +156,20 @@ def crypt(password: str, salt: str) -> str:
 
 
 @pytest.fixture(scope="module")
-def ends() -> Iterator[tuple[Namespace, Namespace]]:
-    guest, network = Namespace(), Namespace()
-    try:
-        guest.ip("link add eth0 type veth peer name vr0", f"link set vr0 netns {network.task}", "link set eth0 up",
-                 "address add 10.1.1.23/24 dev eth0")  # fmt: skip
-        network.ip("link set vr0 up", "address add 10.1.1.1/24 dev vr0")
-        guest.ip("route add default via 10.1.1.1")
-        yield guest, network
-    finally:
-        guest.close()
-        network.close()
+def ends() -> Iterator[Ends]:
+    with router_link() as both:
+        yield both
 
 
 @pytest.fixture
-def guest(ends: tuple[Namespace, Namespace], machine: Machine) -> Guest:
-    return Guest(machine.directory, ends[0])
+def guest(ends: Ends, machine: Machine) -> Guest:
+    return Guest(machine.directory, ends.guest)
 
 
 @pytest.fixture
-def router(ends: tuple[Namespace, Namespace], tmp_path: Path, guest: Guest) -> Iterator[Watching]:
+def router(ends: Ends, tmp_path: Path, guest: Guest) -> Iterator[Watching]:
     state = fill(tmp_path / "router")
-    made = ends[1].run(lambda: Watching("10.1.1.1", state))
+    made = ends.cloud.run(lambda: Watching("10.1.1.1", state))
     made.shadow, made.seen = guest.directory / "etc/shadow", []
     yield made
     made.close()

@@ -6,7 +6,7 @@ import os
 import socket
 from collections.abc import Iterator
 from pathlib import Path
-from typing import Any, NamedTuple
+from typing import Any
 
 import pytest
 
@@ -19,7 +19,7 @@ from guestinit.system.process import Finished, Process
 from guestinit.system.state import State
 from guestinit.system.system import System
 from tests.http.listener import Listener, answer
-from tests.http.namespaces import Namespace, link
+from tests.http.namespaces import Ends, Namespace, link
 from tests.media.played import Cdrom
 from tests.story import test_boots
 from tests.story.test_boots import OTHER_UUID, Machine
@@ -30,15 +30,10 @@ fast, machine = test_boots.fast, test_boots.machine
 ADDRESS = "http://10.0.0.2/web1/"
 
 
-class Ends(NamedTuple):
-    guest: Namespace
-    cloud: Namespace
-
-
 @pytest.fixture
 def ends() -> Iterator[Ends]:
-    with link() as (guest, cloud):
-        yield Ends(guest, cloud)
+    with link() as both:
+        yield both
 
 
 class Networked(test_boots.Programs):
