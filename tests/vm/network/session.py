@@ -6,6 +6,7 @@ import base64
 import io
 import json
 import os
+import select
 import socket
 import tarfile
 import time
@@ -30,6 +31,7 @@ class Jobs:
     def __init__(self, path: str, limit: float = 900.0) -> None:
         self._socket = socket.socket(socket.AF_UNIX)
         self._socket.settimeout(limit)
+        self._limit = limit
         directory = os.open(os.path.dirname(path), os.O_PATH)  # sun_path is short
         try:
             self._socket.connect(f"/proc/self/fd/{directory}/{os.path.basename(path)}")
@@ -38,10 +40,13 @@ class Jobs:
 
     def run(self, *argv: str) -> Iterator[dict[str, Any]]:
         """What a program of this tree prints, line by line. A failed program is an error."""
+        self._greet()
         job = json.dumps({"tree": base64.b64encode(tree()).decode(), "argv": argv}) + "\n"
         self._socket.sendall(job.encode())
         with self._socket.makefile("r", encoding="utf-8") as lines:
             for line in lines:
+                if line == "hello\n":
+                    continue  # to one of several
                 answer = dict(json.loads(line))
                 if "exit" in answer:
                     assert answer["exit"] == 0, (
@@ -50,6 +55,16 @@ class Jobs:
                     return
                 yield answer
         raise AssertionError("the guest is gone")
+
+    def _greet(self) -> None:
+        """Wait until the worker listens: a job that was sent before that once was never read."""
+        deadline = time.monotonic() + self._limit
+        while time.monotonic() < deadline:
+            self._socket.sendall(b"hello\n")
+            if select.select([self._socket], [], [], 5)[0]:
+                assert self._socket.recv(len(b"hello\n")) == b"hello\n", "the guest is gone, or says something else"
+                return
+        raise AssertionError("the guest does not listen")
 
     def prove(self, renderer: str, names: Sequence[str]) -> Iterator[dict[str, Any]]:
         """The outcome of each case, as it comes."""
