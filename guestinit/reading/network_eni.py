@@ -105,11 +105,12 @@ def _parse(text: str, label: str, problems: Problems) -> tuple[dict[str, _Interf
     automatic: set[str] = set()
     macs: dict[str, str] = {}
     current: _Interface | None = None
+    begun = False
     for at, line in _lines(text, label):
         words = line.split()
         key = words[0].replace("_", "-")
         if words[0] in _STANZAS:
-            current = None
+            begun, current = True, None
             if words[0] in _AUTOMATIC:
                 for word in words[1:]:
                     pattern, _, name = word.rpartition("=")
@@ -124,6 +125,8 @@ def _parse(text: str, label: str, problems: Problems) -> tuple[dict[str, _Interf
                 current = _begin(words, at, interfaces, problems)
             elif words[0] != "no-auto-down":
                 problems.error(at, words[0], "not supported", "left out", len(words[0]))
+        elif not begun:
+            problems.error(at, "", f"'{words[0]}' belongs to no stanza", "left out; begin with 'iface'", len(words[0]))
         elif current is None:
             continue  # of a stanza that was left out
         elif key in _COMMANDS:

@@ -46,16 +46,22 @@ def explain(error: Any, text: str, label: str, first_line: int = 1) -> Problem:
     """A yaml.YAMLError as a problem: `text` is the document, whose first line has this number."""
     said = str(getattr(error, "problem", None) or getattr(error, "reason", None) or error)
     mark = _where(error, said)
-    index = mark.line if mark else 0
+    index, column = (mark.line, mark.column + 1) if mark else (0, 1)
+    ends_early = "node content" in said and not text[_start_of(text, index) :][column - 1 :].strip()
+    if ends_early:  # noticed behind the last line, where there is nothing to be seen
+        written = text.rstrip()
+        index, column = written.count("\n"), len(written) - written.rfind("\n") - 1
     start = _start_of(text, index)
     line = _line_at(text, start)
-    at = Position(label, first_line + index, mark.column + 1 if mark else 1)
+    at = Position(label, first_line + index, column)
     message, hint = f"not valid YAML: {shorten(said)}", ""
     character = line[at.column - 1 : at.column]
     indentation = line[: len(line) - len(line.lstrip())]
     if "\t" in indentation:
         at = at._replace(column=indentation.index("\t") + 1)
         message, hint = "a tab in the indentation", "YAML allows only spaces there"
+    elif ends_early:
+        message, hint = "the document ends too early", "close every '[' and '{'"
     elif "cannot start any token" in said and character:
         message, hint = f"text cannot begin with {character!r}", "quote the text"
     else:

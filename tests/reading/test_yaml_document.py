@@ -168,6 +168,8 @@ def test_a_mapping_as_key_is_left_out() -> None:
         ("b: 1\na: 'x\nc: 2\n", "doc:2:4: a quote is never closed"),
         ("a: [1, 2\nb: 3\n", "doc:1:4: a '[' is never closed"),
         ("a: {x: 1\nb: 3\n", "doc:1:4: a '{' is never closed"),
+        ("a: [\n\n", "doc:1:4: the document ends too early"),
+        ('{"a": 1,', "doc:1:8: the document ends too early"),
         ("a: @b\n", "doc:1:4: text cannot begin with '@'"),
         ("a: %b\n", "doc:1:4: text cannot begin with '%'"),
         ('a: "\\d"\n', "doc:1:5: an unknown escape after '\\' in double quotes"),
