@@ -1,6 +1,6 @@
 """`guestinit check`: reading without a machine.
 
-A directory or an ISO is read as a boot would read that seed; a single file by its name: one of the four documents of
+A directory or an image is read as a boot would read that seed; a single file by its name: one of the four documents of
 NoCloud, of the five of OpenStack, a file of the image configuration, and else user-data, which people write by hand.
 """
 
@@ -15,6 +15,7 @@ from guestinit.model.image import Image
 from guestinit.model.problem import Position, Problems
 from guestinit.model.seed import Document, Inputs, Seed
 from guestinit.model.unreadable import Unreadable
+from guestinit.system import image_file
 
 NAMES = ("user-data", "meta-data", "network-config", "vendor-data")
 
@@ -59,8 +60,8 @@ def check_sections(inputs: Inputs, problems: Problems) -> None:
 
 
 def open_seed(path: str, problems: Problems) -> Seed | None:
-    """The documents at a path: of a directory or an ISO all four, of a file the one that its name says."""
-    if os.path.isdir(path) or path.endswith(".iso"):
+    """The documents at a path: of a directory or an image all of them, of a file the one that its name says."""
+    if os.path.isdir(path) or path.endswith(".iso") or image_file.is_image(path):
         from guestinit import datasources
         from guestinit.system.system import open_system
 

@@ -96,12 +96,19 @@ def build_parser() -> argparse.ArgumentParser:
     preview = argparse.ArgumentParser(add_help=False)
     preview.add_argument("--dry-run", action="store_true", help="show what would change, touch nothing")
     preview.add_argument(
-        "--seed", metavar="SEED", default="", help="a directory or an ISO file instead of this machine's drives"
+        "--seed",
+        metavar="SEED",
+        default="",
+        help="a directory, an image file or a drive instead of what this machine has",
     )
     preview.add_argument("--root", metavar="DIR", default="/", help="the root directory to work on (default: /)")
     preview.add_argument("--format", choices=("text", "json"), default="text", help="for people or for programs")
-    preview.add_argument("--strict", action="store_true", help="refuse everything if the input has any problem")
-    preview.add_argument("--text", action="store_true", help="show the text of commands")
+    preview.add_argument(
+        "--strict", action="store_true", help="refuse everything if the input has an error or a warning"
+    )
+    preview.add_argument(
+        "--text", action="store_true", help="show the text of the user's commands, which may hold secrets"
+    )
 
     parser = Parser(
         prog="guestinit", description=SUMMARY, epilog=EPILOG, parents=[preview], allow_abbrev=False,
@@ -128,7 +135,7 @@ def build_parser() -> argparse.ArgumentParser:
     clean.add_argument("--root", metavar="DIR", default="/", help="the root directory to work on (default: /)")
 
     stage = add("run", "run one stage of a boot: what the units call")
-    stage.add_argument("--stage", required=True, choices=("local", "network", "late", "final"))
+    stage.add_argument("--stage", required=True, choices=("local", "network", "late", "final"), help="which one")
 
     status = add("status", "say how far this boot is, and how it went")
     status.add_argument("--wait", action="store_true", help="return when everything is done, or cannot be")
@@ -137,10 +144,12 @@ def build_parser() -> argparse.ArgumentParser:
     status.add_argument("--format", choices=("text", "json"), default="text", help="for people or for programs")
 
     check = add("check", "name every problem of a seed as file:line:column")
-    check.add_argument("paths", metavar="FILE|DIR", nargs="+")
+    check.add_argument(
+        "paths", metavar="FILE|DIR", nargs="+", help="a document by its name, or a directory or an image with a seed"
+    )
     check.add_argument("--format", choices=("text", "json"), default="text", help="for people or for programs")
 
-    net = add("net", "network tools")
+    net = add("net", "convert a network configuration, or undo a network change")
     net_verbs = net.add_subparsers(dest="net_verb", metavar="VERB", required=True, parser_class=Parser)
     undo = net_verbs.add_parser(
         "undo", help="put the network's files back as they were before the last change",

@@ -48,7 +48,11 @@ def render(options: Namespace) -> int:
     for problem in problems.found:
         sources = {label: content.decode("utf-8", "replace")}
         sys.stderr.write(show.format(problem, sources, colour.wanted(sys.stderr)) + "\n")
-    return EXIT[DEGRADED] if any(problem.severity == ERROR for problem in problems.found) else 0
+    if any(problem.severity == ERROR for problem in problems.found):
+        return EXIT[DEGRADED]
+    if not files:
+        complain(f"{label}: configures no interface, so there is no file", "--input-format says what it is")
+    return 0
 
 
 def _read(path: str) -> bytes:

@@ -81,7 +81,9 @@ def nothing_found(order: Order, system: System, found: Found) -> Union[Preview, 
         identity = Identity("unknown", f"{server(found.service)} has to be asked")
         return Ended(Report("", "", found.reasons, identity, order.stages[-1], (), (), {}, left=(NETWORK,)))
     gone = f"{server(found.service)} gave no seed" if found.service else "the drive is gone"
-    reason = f"{gone}; the machine stays as it was settled" if was else "no datasource has anything for this machine"
+    reason = gone if found.service else "no datasource has anything for this machine"
+    if was:
+        reason = f"{gone}; the machine stays as it was settled"
     identity = Identity("no seed", reason, was.instance.instance_id if was else "")
     if order.dry_run:
         return Preview("", "", found.reasons, identity, 0, (), (), {})

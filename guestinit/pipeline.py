@@ -42,7 +42,7 @@ def run(order: Order, system: System, say: Say) -> Union[Preview, Ended]:
     image = read_image(system, problems)
     found = find_seed(order, image, system)
     if found.seed is None:
-        return without_seed(order, image, found, system, say)
+        return with_problems(without_seed(order, image, found, system, say), problems)
     config = read_config(found.seed, image, problems)
     if config.inputs.meta.dsmode == "disabled":
         return nothing_found(order, system, Found(None, (*found.reasons, switched_off(found.seed, config))))
@@ -73,6 +73,15 @@ def run(order: Order, system: System, say: Say) -> Union[Preview, Ended]:
     report = report._replace(outcomes=tuple(applied.outcomes), earlier=state.EARLIER if applied.kept else "")
     remember(course, report, system)
     return Ended(report, tuple(applied.revealed))
+
+
+def with_problems(end: Union[Preview, Ended], problems: Problems) -> Union[Preview, Ended]:
+    """An end without a seed, with what is wrong in the image configuration: that may be why there is none."""
+    if isinstance(end, Preview):
+        return end._replace(problems=problems.in_order())
+    if end.report.datasource:  # a settled machine: its own run has said it
+        return end
+    return end._replace(report=end.report._replace(problems=problems.in_order()))
 
 
 # apply

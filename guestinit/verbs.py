@@ -57,7 +57,7 @@ def apply(options: Namespace) -> int:
     for name in options.again:
         if name not in known:
             return complain(f"unknown module '{name}'", f"one of {', '.join(known)}", EXIT_USAGE)
-    if not options.seed and not options.again and options.root != "/":
+    if not options.seed and options.root != "/":
         return complain("--root needs a seed", "guestinit apply --seed SEED --root DIR", EXIT_USAGE)
     if not options.seed and not options.again:
         return complain("nothing to apply was named", "--seed SEED, or --again MODULE", EXIT_USAGE)
@@ -74,7 +74,7 @@ def apply(options: Namespace) -> int:
         return complain("apply changes the system and must run as root", "to look only, add --dry-run")
     system = open_system(options.root)
     order = pipeline.Order(STAGES, options.seed, False, options.strict, tuple(options.again))
-    started = boot.uptime(system)
+    started = boot.uptime(system) if system.live else None
     with Lock(options.root):
         try:
             ended = pipeline.run(order, system, say)
@@ -83,7 +83,8 @@ def apply(options: Namespace) -> int:
         assert isinstance(ended, pipeline.Ended)
         if options.seed and not ended.report.datasource:
             return complain(f"there is no seed in {options.seed}", "; ".join(ended.report.reasons))
-        this = documents.Boot(boot.boot_id(system), started, boot.uptime(system), boot.addresses(system),
+        finished = boot.uptime(system) if system.live else None
+        this = documents.Boot(boot.boot_id(system), started, finished, boot.addresses(system),
                               boot.host_key_fingerprints(system))  # fmt: skip
         document = documents.build(ended.report, this, {})
         if system.live:
@@ -185,7 +186,8 @@ def net(options: Namespace) -> int:
 
 def show_unreadable(problem: Problem) -> int:
     """Meta-data that cannot be trusted: nothing is planned."""
-    complain(str(problem), problem.hint or "nothing was planned: it is not known which machine this is")
+    hints = (problem.hint, "it is not known which machine this is, so nothing was planned")
+    complain(str(problem), "; ".join(filter(None, hints)))
     return EXIT[FAILURE]
 
 

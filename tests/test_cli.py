@@ -78,6 +78,7 @@ def test_version() -> None:
         (["--dry-run", "--format", "yaml"], "invalid choice: 'yaml'"),
         (["apply"], "nothing to apply was named"),
         (["apply", "--root", "/mnt"], "--root needs a seed"),
+        (["apply", "--root", "/mnt", "--again", "network"], "--root needs a seed"),
         (["apply", "--again", "netwrok"], "unknown module 'netwrok'"),
         (["apply", "--again"], "expected at least one argument"),
         (["check"], "FILE|DIR"),
@@ -140,9 +141,20 @@ def test_broken_meta_data_is_refused(tmp_path: Path) -> None:
     done = run(["--dry-run", "--seed", str(tmp_path), "--root", str(ROOT)])
     assert (done.returncode, done.stdout) == (1, "")
     assert f"{tmp_path}/meta-data:1:1: expected a mapping" in done.stderr
+    assert "it is not known which machine this is, so nothing was planned" in done.stderr
 
 
 # dry run
+
+
+def test_mistake_in_the_image_configuration_is_named_where_there_is_no_seed(tmp_path: Path) -> None:
+    (tmp_path / "etc/guestinit").mkdir(parents=True)
+    (tmp_path / "etc/guestinit/guestinit.yaml").write_text("datasource: [ec2]\nmetadata: {service: ec3}\n")
+    done = run(["--dry-run", "--root", str(tmp_path)])
+    assert done.returncode == 2
+    assert done.stdout.startswith("no seed: no datasource has anything for this machine\n")
+    assert "/etc/guestinit/guestinit.yaml:1:1: datasource: unknown key [warning]" in done.stdout
+    assert "/etc/guestinit/guestinit.yaml:2:21: metadata.service: expected" in done.stdout
 
 
 def seed_with(tmp_path: Path, user_data: str) -> list[str]:
@@ -316,6 +328,17 @@ def test_check_of_the_image_configuration(name: str, tmp_path: Path) -> None:
     assert f"{path}:3:15: ssh_pwauth: expected true or false" in done.stdout
 
 
+@pytest.mark.parametrize("name", ["seed.iso", "disk.img"])
+def test_check_of_an_image_whatever_its_name_is(name: str, tmp_path: Path) -> None:
+    seed = tmp_path / "seed"
+    seed.mkdir()
+    (seed / "user-data").write_text("#cloud-config\nhostnam: a\n")
+    image = tmp_path / name
+    subprocess.run(["genisoimage", "-quiet", "-V", "cidata", "-J", "-r", "-o", image, seed], check=True)
+    done = run(["check", str(image)])
+    assert done.stdout.startswith(f"{image}:user-data:2:1: hostnam: unknown key [warning]\n")
+
+
 def test_check_of_a_directory_without_a_seed(tmp_path: Path) -> None:
     done = run(["check", str(tmp_path)])
     assert (done.returncode, done.stdout) == (1, f"{tmp_path}: is an empty directory\n1 error, 0 warnings\n")
@@ -471,6 +494,22 @@ def test_net_render_shows_files_and_keeps_keys_to_itself(tmp_path: Path) -> None
     netdev = tmp_path / "out/etc/systemd/network/10-guestinit-wg0.netdev"
     assert "PrivateKey=4GgaQCy68nzNsUE5aJ9fuLzHhB65tAlwbmA72MWnOm8=\n" in netdev.read_text()
     assert netdev.stat().st_mode & 0o777 == 0o640
+
+
+def test_net_render_of_nothing_says_so(tmp_path: Path) -> None:
+    source = tmp_path / "network-config"
+    source.write_text("network: {config: disabled}\n")
+    done = run(["net", "render", str(source), "--renderer", "networkd"])
+    assert (done.returncode, done.stdout) == (0, "")
+    assert done.stderr.startswith(f"guestinit: {source}: configures no interface, so there is no file\n")
+
+
+def test_net_render_of_what_is_no_interfaces_file(tmp_path: Path) -> None:
+    source = tmp_path / "network-config"
+    source.write_text("version: 2\n")
+    done = run(["net", "render", str(source), "--renderer", "networkd", "--input-format", "eni"])
+    assert (done.returncode, done.stdout) == (2, "")
+    assert f"{source}:1:1: 'version:' belongs to no stanza" in done.stderr
 
 
 def test_net_render_reads_standard_input() -> None:

@@ -2,12 +2,14 @@
 
 from __future__ import annotations
 
+import re
 from collections.abc import Iterator, Mapping, Sequence
 from typing import Any
 
 from guestinit.show.cells import length, pad, printable
 from guestinit.show.colour import BOLD, CYAN, DIM, GREEN, RED, YELLOW, paint
 
+_PLACE = re.compile(r":\d+:\d+")
 _TONES = {"done": GREEN, "degraded": YELLOW, "failed": RED, "running": CYAN, "none": DIM, "disabled": DIM}
 
 
@@ -39,7 +41,7 @@ def _first_line(document: Mapping[str, Any], colour: bool) -> str:
         parts.append(f"{source['name']} in {source['where']}" if source.get("where") else str(source["name"]))
     if document.get("instance_id"):
         parts.append(f"instance {document['instance_id']}")
-    if identity.get("kind"):
+    if identity.get("kind") and not (state == "failed" and identity.get("reason") == document.get("refused")):
         parts.append(f"{identity['kind']} ({identity['reason']})" if identity.get("reason") else str(identity["kind"]))
     return f"{head}: {printable(', '.join(parts))}" if parts else head
 
@@ -77,7 +79,7 @@ def _details(document: Mapping[str, Any], colour: bool) -> Iterator[str]:
     yield from _table("modules", modules, colour)
     actions = [
         (
-            str(action.get("id")), str(action.get("result")), _ending(action), str(action.get("because", "")),
+            str(action.get("id")), str(action.get("result")), _ending(action), _because(action),
         )
         for action in document.get("actions", ())
     ]  # fmt: skip
@@ -90,6 +92,12 @@ def _ending(action: Mapping[str, Any]) -> str:
     message = str(action.get("message") or "")
     status = "" if action.get("code") is None else f"exit status {action['code']}"
     return message if status in message else f"{status}: {message}" if message else status
+
+
+def _because(action: Mapping[str, Any]) -> str:
+    """The place that asked for it; a reason alone would read as if it went on with the message."""
+    because = str(action.get("because") or "")
+    return f"because {because}" if because and not _PLACE.search(because) else because
 
 
 def _times(document: Mapping[str, Any]) -> Iterator[str]:

@@ -29,11 +29,11 @@ def read(path: str, names: Names) -> Contents:
             size = file.seek(0, 2)
     except OSError as error:
         return Contents({}, f"{path}: {error.strerror}")
-    if head[32769:32774] == b"CD001":  # ECMA-119, 8.4.2: the first volume descriptor stands in sector 16
+    if _is_iso(head):
         from guestinit.system import iso
 
         return iso.read(path, names)
-    if head[510:512] == b"\x55\xaa" and b"FAT" in (head[54:57], head[82:85]):
+    if _is_vfat(head):
         if size < _vfat_size(head):
             return Contents({}, f"{path}: the image ends before its file system does")
         return _read_vfat(path, names)
@@ -43,6 +43,24 @@ def read(path: str, names: Names) -> Contents:
     if not head:
         return Contents({}, f"{path}: is empty")
     return Contents({}, f"{path}: neither an ISO 9660 nor a vfat image; a seed may also be a directory")
+
+
+def is_image(path: str) -> bool:
+    """Whether a file is an image that can be read here, whatever its name is."""
+    try:
+        with open(path, "rb") as file:
+            head = file.read(32774)
+    except OSError:
+        return False  # whoever reads it says why
+    return _is_iso(head) or _is_vfat(head)
+
+
+def _is_iso(head: bytes) -> bool:
+    return head[32769:32774] == b"CD001"  # ECMA-119, 8.4.2: the first volume descriptor stands in sector 16
+
+
+def _is_vfat(head: bytes) -> bool:
+    return head[510:512] == b"\x55\xaa" and b"FAT" in (head[54:57], head[82:85])
 
 
 def _vfat_size(head: bytes) -> int:

@@ -102,11 +102,27 @@ problems in the input:
             "none: no seed (it is gone)",
         ),
         ({}, "not started"),
+        (
+            {"state": "failed", "refused": "it is silent", "identity": {"kind": "no seed", "reason": "it is silent"}},
+            "failed: it is silent",
+        ),
     ],
 )  # fmt: skip
 def test_states_without_much_to_say(document: dict[str, Any], expected: str) -> None:
     assert status.text(document) == expected
     assert status.text(document, long=True) == expected
+
+
+def test_reason_without_a_place_does_not_go_on_with_the_message() -> None:
+    action = {
+        "id": "command:x",
+        "result": "skipped",
+        "message": "it needs the running system",
+        "because": "there is none",
+    }
+    assert status.text({"state": "done", "actions": [action]}, long=True).endswith(
+        "  command:x  skipped  it needs the running system  because there is none"
+    )
 
 
 def test_one_problem_is_one() -> None:
