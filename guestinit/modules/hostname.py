@@ -1,4 +1,9 @@
-"""`hostname`, `fqdn` and `manage_etc_hosts`: what the machine is called, and that it finds itself by that name."""
+"""`hostname`, `fqdn` and `manage_etc_hosts`: what the machine is called, and that it finds itself by that name.
+
+Where NetworkManager runs already when the name is set (a seed that came over the network, a run by hand),
+systemd-hostnamed is restarted: NetworkManager then learns the new name, and does not set the old one again or tell it
+to DHCP servers.
+"""
 
 from __future__ import annotations
 

@@ -29,7 +29,7 @@ WITHOUT_EFFECT = {
     "final_message": "the report of guestinit says how the boot went",
     "output": "what commands print is in /var/log/guestinit.log",
     "network": "a network is read from the document network-config only",
-    "no_ssh_fingerprints": "no fingerprints are printed",
+    "no_ssh_fingerprints": "fingerprints of users' keys are never printed",
     "apt_pipelining": "apt needs no such setting any more",
     "coreos": "it is for Flatcar's own agent",
 }

@@ -22,7 +22,12 @@ SUFFIXES = (".yaml", ".cfg")
 
 KEYS = (
     Key("default_user", "mapping", "The account of `users: [default]`, where the distribution has another one."),
-    Key("datasources", "list of text", "Where a seed is looked for, in this order."),
+    Key(
+        "datasources",
+        "list of text",
+        "Where a seed is looked for, in this order; by default nocloud, config-drive, openstack, ec2, cloudstack, and "
+        "there are no others. What lies in the machine comes before the services in any case.",
+    ),
     Key("metadata", "mapping", "Which metadata service is asked."),
     Key("network", "mapping", "How the network is written."),
     Key("report", "mapping", "Where the result is told."),
@@ -46,29 +51,39 @@ NETWORK_KEYS = (
     Key(
         "renderer",
         "auto, networkd, network-manager, netplan or ifupdown",
-        "Which files are written; auto: what the image uses.",
+        "Which files are written; auto, the default: what the image uses.",
     ),
-    Key("config", "enabled or disabled", "Disabled: the network of a seed is left alone."),
-    Key("rename_v1", "true or false", "Whether a `name` beside a `mac_address` in version 1 renames the interface."),
-    Key("fallback", "dhcp or none", "What happens where a seed says nothing about the network."),
+    Key("config", "enabled or disabled", "Disabled: the network of a seed is left alone; enabled by default."),
+    Key(
+        "rename_v1",
+        "true or false",
+        "Whether a `name` beside a `mac_address` in version 1 renames the interface; false by default.",
+    ),
+    Key(
+        "fallback",
+        "dhcp or none",
+        "Where a seed says nothing about the network: dhcp, the default, gives one card a lease, unless the image "
+        "configures it already; none leaves the network as it is.",
+    ),
 )
 
 METADATA_KEYS = (
     Key(
         "service",
         "auto, none, openstack, ec2 or cloudstack",
-        "The service that is asked where nothing lies in the machine; auto: the one of the platform that DMI names.",
+        "The service that is asked where nothing lies in the machine; auto, the default: the one of the platform that "
+        "DMI names; none: no service. The kernel command line goes before this.",
     ),
 )
 
 REPORT_KEYS = (
-    Key("agent_channel", "true or false", "Whether the result is told to the host over the QEMU agent channel."),
-    Key("console", "true or false", "Whether the result is told on the console."),
+    Key("agent_channel", "true or false", "Whether the host is told over the QEMU agent channel; true by default."),
+    Key("console", "true or false", "Whether the result is told on the console; true by default."),
 )
 
 COMMANDS_KEYS = (
-    Key("repeat_failed", "true or false", "Whether a command that failed is run again at the next boot."),
-    Key("on_failure", "continue or stop", "What happens to the commands after one that failed."),
+    Key("repeat_failed", "true or false", "Whether a failed command is run again at the next boot; false by default."),
+    Key("on_failure", "continue or stop", "What happens to those after a failed one; continue by default."),
 )
 
 # Section, its keys, and for each of them the words that it takes; no words: true or false.

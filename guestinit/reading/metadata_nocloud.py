@@ -13,7 +13,8 @@ from guestinit.model.value import SCALAR, Value, data
 from guestinit.reading import metadata_values as values
 
 KEYS = (
-    Key("instance-id", "text", "Names this machine; another one means a new machine.", aliases=("instance_id",)),
+    Key("instance-id", "text", "Names this instance; with the machine's uuid it says which machine this is.",
+        aliases=("instance_id",)),
     Key("local-hostname", "text", "The host name, short or full.", aliases=("local_hostname", "hostname")),
     Key("public-keys", "list of text", "SSH keys of the default user: text, list, or mapping.",
         aliases=("public_keys",)),
