@@ -360,14 +360,14 @@ def test_clean_shows_what_would_go(tmp_path: Path) -> None:
     state = tmp_path / "var/lib/guestinit"
     (state / "pending").mkdir(parents=True)
     (state / "settled.json").write_text("{}")
-    (state / "pending/user-data").write_text("x")
+    (state / "pending/0").write_text("x")
     (tmp_path / "etc").mkdir()
     (tmp_path / "etc/machine-id").write_text("0123456789abcdef0123456789abcdef\n")
     before = sorted(tmp_path.rglob("*"))
     done = run(["clean", "--dry-run", "--machine-id", "--root", str(tmp_path)])
     assert done.returncode == 0
     assert done.stdout.splitlines() == [
-        "would remove /var/lib/guestinit/pending/user-data",
+        "would remove /var/lib/guestinit/pending/0",
         "would remove /var/lib/guestinit/settled.json",
         "would empty /etc/machine-id",
     ]

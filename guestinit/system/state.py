@@ -165,9 +165,12 @@ class State:
             "format": seed.format,
             "documents": [[document.name, document.label, document.fleeting] for document in seed.documents],
         }  # fmt: skip
-        for document in seed.documents:
-            self._store(_pending(document.name), document.content)
-        self._store("pending/seed.json", json.dumps(header).encode())
+        described = json.dumps(header).encode()
+        if self.root.read(DIRECTORY + "/pending/seed.json") != described:
+            self.root.remove(DIRECTORY + "/pending/seed.json")  # never one run's list with another one's documents
+        for number, document in enumerate(seed.documents):  # platforms give names that no file can have
+            self._store(f"pending/{number}", document.content)
+        self._store("pending/seed.json", described)
         self.journal.begin_run(_record(run))
         self._begun = _record(run)
 
@@ -177,8 +180,8 @@ class State:
         if not header:
             return None
         documents = []
-        for name, label, *fleeting in header["documents"]:
-            content = self.root.read(f"{DIRECTORY}/{_pending(name)}")
+        for number, (name, label, *fleeting) in enumerate(header["documents"]):
+            content = self.root.read(f"{DIRECTORY}/pending/{number}")
             if content is None:
                 return None
             documents.append(Document(name, label, content, *fleeting))
@@ -236,11 +239,6 @@ class State:
             # Written by rename, so never half: somebody's edit or a broken disk. What is not known counts as not done.
             return {}
         return data if isinstance(data, dict) and data.get("version") == VERSION else {}
-
-
-def _pending(name: str) -> str:
-    """Where a document lies meanwhile. All in one directory, so that a power cut leaves nothing below another one."""
-    return "pending/" + name.replace("/", "!")
 
 
 def _record(run: Settled) -> dict[str, Any]:

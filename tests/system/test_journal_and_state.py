@@ -5,6 +5,8 @@ from __future__ import annotations
 import json
 from pathlib import Path
 
+import pytest
+
 from guestinit.model.action import LOCAL, ONCE, Because, Command, File, Step
 from guestinit.model.identity import NEW, Instance, Settled
 from guestinit.model.plan import OK, Change, Outcome
@@ -98,6 +100,34 @@ def test_settling_leaves_no_secret_and_no_journal(tmp_path: Path) -> None:
             assert b"hunter2" not in path.read_bytes(), path
     names = sorted(path.name for path in (tmp_path / DIRECTORY[1:]).iterdir())
     assert names == ["key", "memory.json", "settled.json"]
+
+
+def test_documents_may_have_names_that_no_file_can_have(tmp_path: Path) -> None:
+    """A leaf of a metadata tree, or a file on CloudStack's drive in a longer path than one name may have bytes."""
+    names = ("meta-data/" + "k" * 251, "meta-data/tags/instance/" + "\u00e9" * 250, "meta-data/a/b", "meta-data/a!b")
+    seed = Seed(
+        "ec2", "http://169.254.169.254 (eth0)", "", tuple(Document(name, name, name.encode()) for name in names)
+    )
+    State(Root(str(tmp_path))).begin(seed, RUN)
+    assert State(Root(str(tmp_path))).pending_seed() == seed
+
+
+def test_documents_of_two_runs_are_never_mixed(tmp_path: Path) -> None:
+    """The power fails while the documents of another run are written over those of the first one."""
+
+    class Cut(Root):
+        def write(self, path: str, *rest: object, **named: object) -> None:
+            if path.endswith("pending/1"):
+                raise KeyboardInterrupt
+            super().write(path, *rest, **named)  # type: ignore[arg-type]
+
+    State(Root(str(tmp_path))).begin(SEED, RUN)
+    other = SEED._replace(documents=(Document("meta-data", "m", b"instance-id: i-2"), *SEED.documents[:1]))
+    with pytest.raises(KeyboardInterrupt):
+        State(Cut(str(tmp_path))).begin(other, RUN)
+    assert State(Root(str(tmp_path))).pending_seed() is None
+    State(Root(str(tmp_path))).begin(other, RUN)
+    assert State(Root(str(tmp_path))).pending_seed() == other
 
 
 def test_modes(tmp_path: Path) -> None:
