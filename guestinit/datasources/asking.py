@@ -13,8 +13,10 @@ from collections.abc import Collection, Iterable, Mapping
 from typing import TYPE_CHECKING, Union
 
 if TYPE_CHECKING:
+    from guestinit.model.seed import Document
     from guestinit.system.http import Answer
 
+MOST_BYTES = 16 << 20  # of all documents of a seed together, as of a drive
 ATTEMPT = 10.0  # seconds for one request: what takes longer on a link is lost
 FIRST, CAP = 0.25, 5.0  # seconds before the second attempt, doubled each time, and at most
 LAST = 1.0  # seconds that the last attempt is left with
@@ -31,12 +33,13 @@ def get(
     method: str = "GET",
     missing: Collection[int] = (404,),
     empty: bool = True,
+    page: bool = False,
 ) -> Answer | None:
     """What a server has at this address, asked until the deadline (a time.monotonic()); None: it says there is nothing.
 
     `missing` are the statuses that say so; without 404 among them that one passes too. With empty=False an empty body
-    is no answer yet. Raises NoAnswer, of which the reason is to be put after the address; Refused for a status that
-    will not change.
+    is no answer yet, with page=True an HTML page is one. Raises NoAnswer, of which the reason is to be put after the
+    address; Refused for a status that will not change.
     """
     from guestinit.system import http, race
 
@@ -54,7 +57,7 @@ def get(
         else:
             if answer.status in missing:
                 return None
-            reason = _why_not(answer, empty)
+            reason = _why_not(answer, empty, page)
             if not reason:
                 return answer
             asked = _retry_after(answer)
@@ -66,13 +69,21 @@ def get(
         time.sleep(wait)
 
 
-def _why_not(answer: Answer, empty: bool) -> str:
+def require_size(documents: Iterable[Document]) -> None:
+    """Raises Refused where the documents of a seed are more than a boot keeps in memory: half of a seed is none."""
+    from guestinit.system.http import Refused
+
+    if sum(len(document.content) for document in documents) > MOST_BYTES:
+        raise Refused("more than 16 MiB with what came before it", 0)
+
+
+def _why_not(answer: Answer, empty: bool, page: bool) -> str:
     """Why this is no answer yet; "" if it is one. Raises Refused if it never will be."""
     from guestinit.system.http import Refused
 
     status = answer.status
     if 200 <= status < 300:
-        if _is_page(answer.body):
+        if not page and _is_page(answer.body):
             raise Refused("an HTML page: a captive portal or a proxy, not a metadata service", status)
         return "" if answer.body.strip() or empty else f"status {status} with nothing in it"
     if 300 <= status < 400:

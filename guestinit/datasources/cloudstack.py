@@ -113,11 +113,13 @@ def _read_tree(address: str, nic: str, until: float) -> tuple[Document, ...]:
         answer = asking.get(f"{base}/meta-data/{key}", until, nic=nic)
         if answer is not None and answer.body.strip():  # some routers say nothing where others say 404
             found.append(Document(f"meta-data/{key.lower()}", f"{base}/meta-data/{key}", answer.body, key in _PASSING))
+            asking.require_size(found)
     if not any(document.name == "meta-data/instance-id" for document in found):
         raise http.NoAnswer("instance-id is empty: a router that is being built, or of another network")
     user_data = asking.get(f"{base}/user-data", until, nic=nic)
     if user_data is not None and user_data.body:
         found.append(Document("user-data", f"{base}/user-data", user_data.body))
+        asking.require_size(found)
     return tuple(found)
 
 

@@ -32,7 +32,6 @@ TOKEN_PATIENCE = (
 NO_TOKENS = (400, 404, 405, 501)  # what imitations say to PUT
 SECRET = ("iam/security-credentials/", "identity-credentials/")
 MOST_LEAVES, MOST_DEPTH = 1000, 12
-MOST_BYTES = 16 << 20  # of all leaves together, as of a drive
 # What acts on the machine. The rest of the tree may differ each time: a boot is no other one for that.
 LASTING = ("instance-id", "local-hostname", "public-keys/")
 LASTING_OF_NIC = ("device-number", "local-ipv4s", "ipv6s", "subnet-ipv4-cidr-block")
@@ -158,7 +157,7 @@ class _Session:
                 if content is not None:
                     leaves[path] = content
                     size += len(content)
-                if size > MOST_BYTES:
+                if size > asking.MOST_BYTES:
                     self.said.append(f"{NAME}: more than 16 MiB of leaves; what follows {path} is not read")
                     return leaves
         return leaves

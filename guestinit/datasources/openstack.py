@@ -34,25 +34,27 @@ def fetch(uplink: Uplink, system: System, deadline: float) -> Search:
     server = f"http://{HOSTS[uplink.family]}"
     path = "/openstack"
 
-    def get(missing: tuple[int, ...]) -> bytes | None:
-        answer = asking.get(server + path, deadline, nic=uplink.nic, missing=missing, empty=bool(missing))
+    def get(missing: tuple[int, ...], page: bool = False) -> bytes | None:
+        answer = asking.get(server + path, deadline, nic=uplink.nic, missing=missing, empty=bool(missing), page=page)
         return answer.body if answer else None
 
-    documents = []
+    documents: list[Document] = []
+
+    def add(name: str, file: str, content: bytes | None) -> None:
+        if content is not None:
+            documents.append(Document(name, f"{NAME}:{file}", content))
+            asking.require_size(documents)
+
     try:
         version = _newest(get(()) or b"")
         if not version:
             return Search(None, (_tell(server, path, uplink, "not a list of versions: not OpenStack"),))
         for file, name in DOCUMENTS.items():
             path = f"/openstack/{version}/{file}"
-            content = get(() if name == "meta-data" else (404,))
-            if content is not None:
-                documents.append(Document(name, f"{NAME}:{file}", content))
+            add(name, file, get(() if name == "meta-data" else (404,)))
         for name in _content(documents[0].content):
             path = f"/openstack/{name}"
-            content = get((404,))
-            if content is not None:
-                documents.append(Document(name, f"{NAME}:{name}", content))
+            add(name, name, get((404,), page=True))  # a web server's start page is what people inject
     except NoAnswer as no_answer:
         return Search(None, (_tell(server, path, uplink, no_answer.reason),))
     reason = f"the metadata service, version {version}"

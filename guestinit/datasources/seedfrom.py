@@ -149,14 +149,15 @@ def fetch(at: Place, nic: str, deadline: float) -> tuple[Document, ...]:
         shown = at.shown(name)
         try:
             answer = asking.get(at.of(name), deadline, nic=nic, missing=(404,) if name in REQUIRED else _MISSING)
+            if answer is not None:
+                documents.append(Document(name, shown, answer.body))
+                asking.require_size(documents)
         except http.Refused as refused:
             listing = "; the address has to end in the directory that holds meta-data" if refused.status == 200 else ""
             raise Unusable(f"{shown}: {refused.reason}{listing}") from None
         except http.NoAnswer as no_answer:
             raise Unusable(f"{shown}: {no_answer.reason}") from None
-        if answer is not None:
-            documents.append(Document(name, shown, answer.body))
-        elif name in REQUIRED:
+        if answer is None and name in REQUIRED:
             raise Unusable(
                 f"{shown}: the server has no such file; meta-data and user-data have to be there, if only empty"
             )

@@ -9,7 +9,7 @@ from functools import partial
 
 import pytest
 
-from guestinit.datasources import Search, ec2
+from guestinit.datasources import Search, asking, ec2
 from guestinit.model.seed import Seed
 from guestinit.system.uplink import Uplink
 from tests.http import fetching
@@ -153,7 +153,7 @@ def test_tree_without_end_is_not_walked_to_its_end(ends: Ends, monkeypatch: pyte
     assert len(seed_of(search).documents) == 21  # with user-data
     assert "more than 20 leaves" in search.reasons[-1]
     monkeypatch.setattr(ec2, "MOST_LEAVES", 1000)
-    monkeypatch.setattr(ec2, "MOST_BYTES", 3 * len(endless))
+    monkeypatch.setattr(asking, "MOST_BYTES", 3 * len(endless))
     with Listener(ends.cloud, OPENSTACK, say(answer("200 OK", endless.encode()))):
         search = fetch(ends)
     assert len(seed_of(search).documents) == 5  # four of this size are too much, but what was read counts

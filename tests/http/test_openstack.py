@@ -9,7 +9,7 @@ from functools import partial
 
 import pytest
 
-from guestinit.datasources import openstack
+from guestinit.datasources import Search, asking, openstack
 from guestinit.system.uplink import Uplink
 from tests.http import fetching
 from tests.http.fetching import seed_of
@@ -99,6 +99,30 @@ def test_files_that_meta_data_names_are_fetched_and_no_others(ends: Ends) -> Non
     assert [line for line in service.log[6:]] == [
         "GET /openstack/content/0000 200", "GET /openstack/content/0007 404", "GET /openstack/content/0001 200",
     ]  # fmt: skip
+
+
+def test_web_page_that_the_user_injects_is_a_file_like_any_other(ends: Ends) -> None:
+    """Only there: in the place of a document an HTML page is a portal's."""
+    page = b"<!DOCTYPE html><html><body>It works!</body></html>"
+    meta_data = {"uuid": "9f1c", "files": [{"path": "/var/www/html/index.html", "content_path": "/content/0000"}]}
+    files = openstack_files(**{"meta_data.json": json.dumps(meta_data).encode(), "content/0000": page})
+    with serving(ends, OpenStack(lambda: files)):
+        document = seed_of(fetch(ends)).document("content/0000")
+    assert document is not None and document.content == page
+    with serving(ends, OpenStack(lambda: {**files, "user_data": page})):
+        assert "user_data over eth0: an HTML page" in fetch(ends).reasons[0]
+
+
+def test_all_documents_together_are_bounded(ends: Ends, monkeypatch: pytest.MonkeyPatch) -> None:
+    """As those of a drive are; half of a seed is none."""
+    files = openstack_files(user_data=b"x" * 5000)
+    monkeypatch.setattr(asking, "MOST_BYTES", sum(map(len, files.values())))
+    with serving(ends, OpenStack(lambda: files)):
+        seed_of(fetch(ends))
+        files["user_data"] += b"x"
+        search = fetch(ends)
+    where = "http://169.254.169.254/openstack/2020-10-14/vendor_data2.json over eth0"
+    assert search == Search(None, (f"openstack: {where}: more than 16 MiB with what came before it",))
 
 
 @pytest.mark.parametrize("broken", [b"", b"{", b"[]", b"null", b"\xff", b'{"files": 7}', b'{"files": {"a": "b"}}'])
