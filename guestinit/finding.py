@@ -37,7 +37,7 @@ def find_seed(order: Order, image: Image, system: System) -> Found:
     if order.renews:
         from guestinit.datasources import services
 
-        return Found(*services.renew(order.renews, system, image))
+        return Found(*services.renew(order.renews, system))
     kept = kept_seed(system)
     if kept is not None and STAGES[0] not in order.stages:
         return Found(kept, ())

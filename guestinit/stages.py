@@ -52,9 +52,18 @@ def run_locked(stage: str, system: System) -> int:
 def ask_for_news(service: str, earlier: dict[str, Any], system: System) -> int:
     """A settled machine whose metadata service may have a new password or key: the whole story, at the end of a boot.
 
-    Nobody waited for this, and a service that says nothing new, or nothing at all, leaves the report as it is.
+    Nobody waited for this, and a service that says nothing new, or nothing at all, leaves the report as it is. That it
+    was asked when the machine was settled is no proof: since then somebody may have switched it off.
     """
+    from guestinit.datasources import services
+
     started = boot.uptime(system)
+    identified = services.identify(system, read_image(system, Problems()))
+    if identified.service != service:  # at every boot the same: in the status, and not in the journal
+        if earlier:
+            earlier["identity"]["reason"] = f"same machine; the {service} metadata service is not asked any more"
+            earlier["datasource"]["reasons"] = list(identified.reasons)
+        return report_again(earlier, system)
     ended = run_pipeline(pipeline.Order(STAGES, renews=service), system)
     report = ended.report
     if not report.datasource and not report.problems:

@@ -43,16 +43,13 @@ def renews(service: str) -> bool:
     return service in SERVICES and bool(rooms.one("datasources", service).RENEWS)
 
 
-def renew(service: str, system: System, image: Image) -> Search:
-    """What a service answers at the end of a boot, over the network that the machine has by then.
+def renew(service: str, system: System) -> Search:
+    """What a service that was identified answers at the end of a boot, over the network that the machine has by then.
 
-    That it was asked when the machine was settled is no proof: since then somebody may have switched it off.
+    The way out is asked first: where a machine is in several networks, the first one's router has the password.
     """
     from guestinit.system import uplink as uplinks
 
-    identified = identify(system, image)
-    if identified.service != service:
-        return Search(None, identified.reasons, service)
     deadline = time.monotonic() + RENEWAL_LIMIT
     reasons: list[str] = []
     ways = sorted(uplinks.configured(system), key=lambda uplink: not uplink.gateway)

@@ -44,8 +44,9 @@ def plan(section: Section, facts: Facts, accounts: Accounts) -> Iterator[Union[S
     if given is None:
         return
     if user is None:
-        message = "the platform hands over a password, and there is no default user to have it"
-        yield Problem(WARNING, given.at, "password", message, "left out; add default to users", 0)
+        # The journal shows the message alone, at each boot: the platform does not hear that it was applied.
+        message = "the platform hands over a password, and there is no default user to have it; add default to users"
+        yield Problem(WARNING, given.at, "password", message, "left out", 0)
         return
     declared = {account.name for account in accounts.everybody(facts)}
     needs = (f"user:{user.name}",) if user.name in declared else ()

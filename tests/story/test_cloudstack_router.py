@@ -307,8 +307,32 @@ def test_settled_machine_asks_nobody_any_more_when_that_is_switched_off(
     guest.start()
     assert router.log == [] and guest.takes(PASSWORD)
     assert (guest.kind, guest.status["state"]) == (SAME, "done")
+    reason = "same machine; the cloudstack metadata service is not asked any more"
+    assert guest.status["identity"]["reason"] == reason
     if "none" in off:
-        assert "not asked: the image configuration names none" in capsys.readouterr().err
+        assert "cloudstack: not asked: the image configuration names none" in guest.status["datasource"]["reasons"]
+    capsys.readouterr()
+    guest.start()
+    assert [line for line in capsys.readouterr().err.splitlines() if not line.startswith("<6>org.")] == []
+
+
+def test_password_for_nobody_says_at_each_boot_what_to_do(
+    guest: Guest, router: Watching, capsys: pytest.CaptureFixture[str]
+) -> None:
+    """It is not acknowledged, so the router goes on handing it over until somebody is there to have it."""
+    (router.state / "user-data").write_text("#cloud-config\nusers: []\n")
+    guest.start()
+    hand_over(router, RESET)
+    for _ in range(2):
+        asked(router)
+        capsys.readouterr()
+        guest.start()
+        assert "no default user to have it; add default to users\n" in capsys.readouterr().err
+        assert asked(router) == ["send_my_password"]
+    (router.state / "user-data").unlink()
+    guest.start()
+    assert guest.takes(RESET)
+    assert asked(router) == ["send_my_password", "saved_password"]
 
 
 def test_many_cards_leave_enough_time_for_the_first(guest: Guest, router: Watching) -> None:
@@ -372,13 +396,19 @@ def test_clone_with_another_uuid_is_new_before_its_network_is_up(
     assert not set(clone.host_keys().values()) & set(keys.values())
 
 
-def test_machine_without_a_uuid_asks_before_its_network_is_up(guest: Guest, router: Watching) -> None:
-    """Only the router can tell it from its clones."""
+def test_machine_without_a_uuid_asks_before_its_network_is_up(
+    guest: Guest, router: Watching, capsys: pytest.CaptureFixture[str]
+) -> None:
+    """Only the router can tell it from its clones. Everything is done in that stage, and the host is told once."""
     guest.uuid = ""
-    (router.state / "user-data").write_text("#cloud-config\n{}\n")
+    (router.state / "user-data").write_text(BOOTCMD)
     settle(guest, router)
-    assert guest.start()[:2] == ["local", "network"]
+    capsys.readouterr()
+    assert guest.start() == ["local", "network", "final"]
     assert (guest.kind, guest.status["state"]) == (SAME, "done")
+    assert ("/bin/sh", "-c", "echo early") in guest.ran
+    assert sorted(path.name for path in (guest.directory / "run/guestinit").glob("*.todo")) == ["final.todo"]
+    assert capsys.readouterr().err.count("org.guestinit.0: ") == 1
 
 
 def test_commands_of_every_boot_do_not_make_a_boot_wait_for_the_router(guest: Guest, router: Watching) -> None:
