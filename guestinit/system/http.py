@@ -88,7 +88,7 @@ def request(
         if address.secure:
             reader.sock = sock = _secure(sock, address.host, deadline)
         _send("\r\n".join((*lines, "", "")).encode(), sock, deadline)
-        # Closed while what it reads from is still open: left to the collector it may come later, and Python 3.13 says so.
+        # Closed while what it reads from is open: the collector may come later, to a traceback in Python 3.13.
         with http.client.HTTPResponse(reader, method=method) as response:  # type: ignore[arg-type]  # it only reads
             response.begin()
             body = _body(response, limit)
