@@ -33,11 +33,6 @@ class Cards:
         return tuple(nic for nic in found if not nic.port) or found
 
 
-def matching(link: Link, nics: Iterable[Nic]) -> tuple[Nic, ...]:
-    """The interfaces that one piece of hardware means."""
-    return Cards(nics).matching(link)
-
-
 def kernel_names(network: Network, nics: tuple[Nic, ...]) -> dict[str, str]:
     """What the kernel calls the hardware, by the document's label; the label itself where the machine is not known."""
     found, cards = {}, Cards(nics)

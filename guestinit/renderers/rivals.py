@@ -7,12 +7,12 @@ files of netplan say about each other stands in netplan/precedence.py.
 
 from __future__ import annotations
 
-from collections.abc import Collection, Iterator
-from typing import NamedTuple
+from collections.abc import Collection, Iterable, Iterator
+from typing import Callable, NamedTuple, Optional
 
 from guestinit.model import netplan
 from guestinit.model.facts import Ifupdown, Nic
-from guestinit.model.hardware import matching
+from guestinit.model.hardware import Cards
 from guestinit.model.network import HARDWARE, Link, Network, file_ids
 
 NETWORKD = "networkd"
@@ -36,21 +36,26 @@ class Rival(NamedTuple):
 
 def find(renderer: str, network: Network, nics: tuple[Nic, ...], files: tuple[tuple[str, str], ...]) -> Iterator[Rival]:
     """What competes, each file once. One that is for interfaces of the seed alone has no work left, and can go."""
-    ids = file_ids(network)
+    ids, cards = file_ids(network), Cards(nics)
     definitions_of = netplan.ids(network) if renderer == NETPLAN else {}
-    ours = [(link, nic) for link in network.links if link.kind in HARDWARE for nic in matching(link, nics)]
-    others = [nic for nic in nics if nic.physical and all(nic != each for _, each in ours)]
+    ours = [(link, nic) for link in network.links if link.kind in HARDWARE for nic in cards.matching(link)]
+    taken = {nic for _, nic in ours}
+    others = [nic for nic in nics if nic.physical and nic not in taken]
+    places_of_ours, places_of_others = _Places(nic for _, nic in ours), _Places(others)
     for path, text in files:
         name = path.rpartition("/")[2]
         if name.startswith(_OURS) or (renderer == NETPLAN and path.startswith(_GENERATED)):
             continue
-        for link, nic in ours:
+        theirs = _theirs(renderer, path, text)
+        for place in places_of_ours.of(theirs.words):
+            link, nic = ours[place]
             base = f"{11 if link.match.is_broad else 10}-guestinit-{ids[link.name]}"
             configured = netplan.order(definitions_of[link.name]) if definitions_of else f"{base}.network"
             successors = (configured, f"10-guestinit-{ids[link.name]}.link")
-            reason = _reason(renderer, path, text, successors, link, nic)
+            reason = theirs.reason(link, nic, successors)
             if reason:
-                is_theirs = any(_reason(renderer, path, text, successors, link, other) for other in others)
+                rest = (others[each] for each in places_of_others.of(theirs.words))
+                is_theirs = any(theirs.reason(link, other, successors) for other in rest)
                 can_go = name.endswith(_ALONE) and path.startswith("/etc/") and not is_theirs
                 yield Rival(path, link, reason, remove=can_go or "cloud-init" in name)
                 break
@@ -60,9 +65,10 @@ def without(network: Network, nics: tuple[Nic, ...], path: str, ifupdown: Ifupdo
     """A file of ifupdown in which the lines about the hardware of the seed are disabled, and no others."""
     from guestinit.model import interfaces  # delayed: few images have such a file
 
+    cards = Cards(nics)
     hardware = [link for link in network.links if link.kind in HARDWARE]
     return interfaces.disable(
-        dict(ifupdown.files)[path], {nic.name for link in hardware for nic in matching(link, nics)}
+        dict(ifupdown.files)[path], {nic.name for link in hardware for nic in cards.matching(link)}
     )
 
 
@@ -76,9 +82,9 @@ def configuring(managers: Collection[str], nic: Nic, files: tuple[tuple[str, str
         if name.startswith((*_OURS, "50-guestinit")) or "cloud-init" in name:
             continue
         if path.startswith("/etc/network/interfaces"):
-            is_his = IFUPDOWN in managers and _is_up_by_ifupdown(text, nic.name)
+            is_his = IFUPDOWN in managers and nic.name in _configured(text) & _started(text)
         elif name.endswith(".network"):
-            is_his = (NETWORKD in managers or NETPLAN in managers) and _networkd_matches(text, nic)
+            is_his = (NETWORKD in managers or NETPLAN in managers) and _holds(_conditions(text), nic)
         elif name.endswith(".yaml"):
             is_his = NETPLAN in managers and any(each.fits(nic) for each in netplan.definitions(text))
         elif name.endswith(".link"):
@@ -90,33 +96,97 @@ def configuring(managers: Collection[str], nic: Nic, files: tuple[tuple[str, str
     return ""
 
 
-def _reason(renderer: str, path: str, text: str, successors: tuple[str, str], link: Link, nic: Nic) -> str:
-    """Why it competes; "" if it does not. `successors`: what networkd's and udev's files of this link are called."""
+class _Places:
+    """Where interfaces stand in a list, so that a file which names its own is not compared with all of them."""
+
+    def __init__(self, nics: Iterable[Nic]) -> None:
+        self._by_word: dict[str, list[int]] = {}
+        self._count = 0
+        for nic in nics:
+            for word in (nic.name, nic.mac):
+                self._by_word.setdefault(word, []).append(self._count)
+            self._count += 1
+
+    def of(self, words: Optional[Collection[str]]) -> Iterable[int]:
+        """In their order; all, if there are no `words` to go by."""
+        if words is None:
+            return range(self._count)
+        return sorted({place for word in words for place in self._by_word.get(word, ())})
+
+
+class _Theirs(NamedTuple):
+    """A file of the image, read once."""
+
+    words: Optional[Collection[str]]  # names and MACs, of which an interface has one if the file is for it; None: any
+    # Why it competes for an interface, "" if it does not; it is told what networkd's and udev's files of it are called.
+    reason: Callable[[Link, Nic, tuple[str, str]], str]
+
+
+def _theirs(renderer: str, path: str, text: str) -> _Theirs:
     name = path.rpartition("/")[2]
-    ours, our_name = successors
     if path.startswith("/etc/network/interfaces"):
-        if renderer == NETWORK_MANAGER and _has_stanza(text, nic.name):
+        return _stanzas(renderer, text)
+    if name.endswith(".link") or (renderer in (NETWORKD, NETPLAN) and name.endswith(".network")):
+        return _matching(name, text)
+    if renderer == NETWORK_MANAGER and name.endswith(".nmconnection"):
+        return _profile(text)
+    return _Theirs((), lambda link, nic, successors: "")
+
+
+def _stanzas(renderer: str, text: str) -> _Theirs:
+    configured, started = _configured(text), _started(text)
+
+    def reason(link: Link, nic: Nic, successors: tuple[str, str]) -> str:
+        if renderer == NETWORK_MANAGER and nic.name in configured:
             return f"configures {nic.name} as well; NetworkManager leaves it alone then"
-        if _is_up_by_ifupdown(text, nic.name):
+        if nic.name in configured & started:
             return f"configures {nic.name} as well; ifupdown brings it up too"
-    elif renderer in (NETWORKD, NETPLAN) and name.endswith(".network") and name < ours:
-        if _networkd_matches(text, nic):
-            return f"matches {nic.name} too and is read before {ours}"
-    elif name.endswith(".link"):
-        gives_one = "\nName=" in text.partition("[Link]")[2]
-        if gives_one and link.set_name and name < our_name and _networkd_matches(text, nic):
-            return f"names {nic.name} too and is read before {our_name}"
-    elif renderer == NETWORK_MANAGER and name.endswith(".nmconnection"):
-        settings = _settings(text)
-        priority = settings.get("autoconnect-priority", "0")
-        mac, interface = settings.get("mac-address", "").lower(), settings.get("interface-name", "")
-        is_higher = priority.lstrip("-").isdecimal() and int(priority) >= PRIORITY
-        if is_higher and (mac or interface) and mac in ("", nic.mac) and interface in ("", nic.name):
-            return f"is for {nic.name} too and has priority {priority}"
-    return ""
+        return ""
+
+    return _Theirs(configured, reason)
 
 
-def _networkd_matches(text: str, nic: Nic) -> bool:
+def _matching(name: str, text: str) -> _Theirs:
+    """A file of networkd or udev."""
+    conditions = _conditions(text)
+    gives_name = "\nName=" in text.partition("[Link]")[2]
+    verb = "names" if name.endswith(".link") else "matches"
+
+    def reason(link: Link, nic: Nic, successors: tuple[str, str]) -> str:
+        ours = successors[1 if verb == "names" else 0]
+        if name >= ours or (verb == "names" and not (gives_name and link.set_name)):
+            return ""
+        return f"{verb} {nic.name} too and is read before {ours}" if _holds(conditions, nic) else ""
+
+    words: Optional[list[str]] = None
+    for key, value in conditions:
+        if key in _MACS:
+            words = _macs(value)
+        elif key in _NAMES and not any(sign in value for sign in "*?[!"):
+            words = value.split()
+    return _Theirs(words, reason)
+
+
+def _profile(text: str) -> _Theirs:
+    settings = _settings(text)
+    priority = settings.get("autoconnect-priority", "0")
+    mac, interface = settings.get("mac-address", "").lower(), settings.get("interface-name", "")
+    is_higher = priority.lstrip("-").isdecimal() and int(priority) >= PRIORITY
+
+    def reason(link: Link, nic: Nic, successors: tuple[str, str]) -> str:
+        is_meant = mac in ("", nic.mac) and interface in ("", nic.name)
+        return f"is for {nic.name} too and has priority {priority}" if is_meant else ""
+
+    return _Theirs([interface or mac] if is_higher and (mac or interface) else (), reason)
+
+
+_NAMES = ("Name", "OriginalName")
+_MACS = ("MACAddress", "PermanentMACAddress")
+
+
+def _conditions(text: str) -> list[tuple[str, str]]:
+    """The lines of [Match]."""
+    found = []
     inside = False
     for line in text.splitlines():
         line = line.strip()
@@ -124,15 +194,24 @@ def _networkd_matches(text: str, nic: Nic) -> bool:
             inside = line == "[Match]"
             continue
         key, sign, value = (part.strip() for part in line.partition("="))
-        if not inside or not sign or line[:1] in "#;":
-            continue
-        if key in ("Name", "OriginalName", "Driver", "Type", "Kind"):
+        if inside and sign and line[:1] not in "#;":
+            found.append((key, value))
+    return found
+
+
+def _macs(value: str) -> list[str]:
+    return value.lower().replace("-", ":").split()
+
+
+def _holds(conditions: list[tuple[str, str]], nic: Nic) -> bool:
+    for key, value in conditions:
+        if key in (*_NAMES, "Driver", "Type", "Kind"):
             # systemd.network(5): an exclamation mark turns the whole list round. No hardware has a kind.
-            text = {"Name": nic.name, "OriginalName": nic.name, "Driver": nic.driver, "Type": "ether", "Kind": ""}[key]
+            text = nic.name if key in _NAMES else {"Driver": nic.driver, "Type": "ether", "Kind": ""}[key]
             if _fits(text, value.lstrip("!").split()) == value.startswith("!"):
                 return False
-        elif key in ("MACAddress", "PermanentMACAddress"):
-            if nic.mac not in value.lower().replace("-", ":").split():
+        elif key in _MACS:
+            if nic.mac not in _macs(value):
                 return False
         else:
             return False  # a condition that is not looked at here
@@ -157,14 +236,14 @@ def _network_manager_matches(text: str, nic: Nic) -> bool:
     return name != "lo" and mac in ("", nic.mac) and name in ("", nic.name)
 
 
-def _has_stanza(text: str, name: str) -> bool:
-    return any(line.split()[:2] == ["iface", name] for line in text.splitlines())
+def _configured(text: str) -> frozenset[str]:
+    words = (line.split()[:2] for line in text.splitlines())
+    return frozenset(line[1] for line in words if len(line) == 2 and line[0] == "iface")
 
 
-def _is_up_by_ifupdown(text: str, name: str) -> bool:
-    words = [line.split() for line in text.splitlines()]
-    is_started = any(line[:1] in (["auto"], ["allow-hotplug"]) and name in line[1:] for line in words)
-    return is_started and _has_stanza(text, name)
+def _started(text: str) -> frozenset[str]:
+    words = (line.split() for line in text.splitlines())
+    return frozenset(name for line in words if line[:1] in (["auto"], ["allow-hotplug"]) for name in line[1:])
 
 
 def _settings(text: str) -> dict[str, str]:

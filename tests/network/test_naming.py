@@ -70,8 +70,8 @@ def test_the_upper_one_of_a_failover_pair_is_meant() -> None:
     network = documents.configured(SWAP)
     upper, lower = cards(f"eth5={A}\neth6={A}")
     pair = (upper, lower._replace(port=True))
-    assert hardware.matching(network.links[0], pair) == (upper,)
-    assert hardware.matching(network.links[0], pair[1:]) == pair[1:]  # a member of a bond that is up already
+    assert hardware.Cards(pair).matching(network.links[0]) == (upper,)
+    assert hardware.Cards(pair[1:]).matching(network.links[0]) == pair[1:]  # a member of a bond that is up already
     assert hardware.kernel_names(network._replace(links=(network.links[0]._replace(set_name=""),)), pair) == {
         "a": "eth5"
     }

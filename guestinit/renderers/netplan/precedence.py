@@ -11,7 +11,7 @@ from collections.abc import Iterator
 
 from guestinit.model import netplan
 from guestinit.model.facts import Nic
-from guestinit.model.hardware import matching
+from guestinit.model.hardware import Cards
 from guestinit.model.network import HARDWARE, NETPLAN_FILE, Link, Network
 from guestinit.model.problem import Problems
 from guestinit.model.value import Given
@@ -21,13 +21,14 @@ _FIRST, _SECOND = "0-", "1-"  # before any letter; what may match several interf
 
 def ensure(network: Network, nics: tuple[Nic, ...], files: tuple[tuple[str, str], ...], problems: Problems) -> Network:
     """The network with names that come first; what stays mixed is a problem."""
-    ids = netplan.ids(network)
+    ids, cards = netplan.ids(network), Cards(nics)
+    meant = {link.name: _interfaces(link, cards) for link in network.links if link.kind in HARDWARE}
     new_names: dict[str, str] = {}
     for path, definition in _definitions(files):
         for link in network.links:
             if link.kind in HARDWARE:
                 is_before = netplan.order(definition.id) < netplan.order(ids[link.name])
-                is_for_it = any(definition.fits(nic) for nic in _interfaces(link, nics))
+                is_for_it = any(definition.fits(nic) for nic in meant[link.name])
                 if definition.id == ids[link.name] or (is_before and is_for_it):
                     if link.name not in new_names:
                         _say(link, path, definition, problems)
@@ -50,10 +51,9 @@ def _say(link: Link, path: str, definition: netplan.Definition, problems: Proble
     problems.note(link.at, link.path, message, f"what {NETPLAN_FILE} says comes first", len(link.name))
 
 
-def _interfaces(link: Link, nics: tuple[Nic, ...]) -> list[Nic]:
+def _interfaces(link: Link, cards: Cards) -> tuple[Nic, ...]:
     """Those that it is for; where none is there, one that may appear later."""
-    expected = Nic(link.set_name or link.match.exact_name, link.match.mac)
-    return list(matching(link, nics)) or [expected]
+    return cards.matching(link) or (Nic(link.set_name or link.match.exact_name, link.match.mac),)
 
 
 def _relabelled(network: Network, names: dict[str, str]) -> Network:
