@@ -218,10 +218,11 @@ def shorten(name: str) -> str:
 
 
 def nearest(name: str, known: Sequence[str]) -> str:
-    """The known name that is most like this one, or an empty text."""
+    """The known name that is most like this one, or an empty text. Of several like `dhcp4` and `dhcp6`, the first."""
     if len(name) > LONGEST_NAME:
         return ""
     import difflib  # delayed: only when there is a mistake to explain
 
-    found = difflib.get_close_matches(name.lower(), known, n=1, cutoff=0.7)
-    return found[0] if found else ""
+    found = difflib.get_close_matches(name.lower(), known, n=3, cutoff=0.7)
+    found.sort(key=known.index)
+    return max(found, key=lambda each: difflib.SequenceMatcher(None, each, name.lower()).ratio(), default="")

@@ -113,6 +113,11 @@ def text(sections: Sequence[Optional[Section]]) -> bytes:
 
 # systemd.network(5), for networkd alone and behind netplan
 
+# LinkLocalAddressing=, by the families that have such an address
+LINK_LOCAL: dict[Optional[tuple[int, ...]], str] = {None: "", (): "no", (4,): "ipv4", (6,): "ipv6", (4, 6): "yes"}
+ACTIVATION = {"": "", "manual": "manual", "off": "always-down"}  # ActivationPolicy=
+PORT_FLAGS = {"hairpin": "HairPin", "learning": "Learning", "neigh_suppress": "NeighborSuppression"}  # of [Bridge]
+
 
 def route_section(route: Route) -> Section:
     """A route."""

@@ -30,6 +30,9 @@ from guestinit.model.network import (
 )
 from guestinit.model.problem import Problems
 from guestinit.renderers import (
+    ACTIVATION,
+    LINK_LOCAL,
+    PORT_FLAGS,
     Section,
     hardware_type,
     is_waited_for,
@@ -78,7 +81,6 @@ _BRIDGE = (
 )
 # Before version 257 it changes nothing that it has made, and later not the mode of a bond or the number of a VLAN.
 _PARTLY = "the interface is there already: what systemd-networkd does not change in it counts from the next boot"
-_PORT = {"hairpin": "HairPin", "learning": "Learning", "neigh_suppress": "NeighborSuppression"}
 _FLAGS = ("stp", "all_slaves_active")
 
 
@@ -128,7 +130,7 @@ def _content(link: Link, master: Link | None, port: Port, above: list[tuple[str,
         problems.error(link.at, link.path, message, "the kernel's default stays")
     settings = Section("Network")
     settings.set("DHCP", _dhcp_families(link))
-    settings.set("LinkLocalAddressing", _link_local(link))
+    settings.set("LinkLocalAddressing", LINK_LOCAL[link.link_local])
     settings.set("IPv6AcceptRA", link.accept_ra)
     settings.set("IPv6PrivacyExtensions", link.ipv6_privacy)
     settings.set("IPv6MTUBytes", link.ipv6_mtu)
@@ -187,7 +189,7 @@ def _link(link: Link, master: Link | None) -> Section:
     if link.kind in HARDWARE:
         section.set("MACAddress", link.mac)
     section.set("MTUBytes", link.mtu)
-    section.set("ActivationPolicy", {"manual": "manual", "off": "always-down"}.get(link.activation))
+    section.set("ActivationPolicy", ACTIVATION[link.activation])
     section.set("RequiredForOnline", False if not is_waited_for(link, master) or link.activation else None)
     return section
 
@@ -196,12 +198,6 @@ def _dhcp_families(link: Link) -> str:
     if link.dhcp4 and link.dhcp6:
         return "yes"
     return "ipv4" if link.dhcp4 else "ipv6" if link.dhcp6 else ""
-
-
-def _link_local(link: Link) -> str:
-    if link.link_local is None:
-        return ""
-    return {(): "no", (4,): "ipv4", (6,): "ipv6", (4, 6): "yes"}[link.link_local]
 
 
 def _addresses(link: Link) -> list[Section]:
@@ -275,9 +271,7 @@ def _port(link: Link, port: Port) -> Section:
     section.set("Cost", port.cost)
     section.set("Priority", port.priority)
     for name, is_on in link.port:
-        section.set(
-            {"hairpin": "HairPin", "learning": "Learning", "neigh_suppress": "NeighborSuppression"}[name], is_on
-        )
+        section.set(PORT_FLAGS[name], is_on)
     return section
 
 

@@ -8,7 +8,7 @@ from typing import Any
 
 import pytest
 
-from guestinit.model.fields import Fields, Key
+from guestinit.model.fields import Fields, Key, nearest
 from guestinit.model.problem import MOST, Problems
 from guestinit.reading.yaml_document import parse
 
@@ -148,6 +148,10 @@ def test_names(text: str, said: str | None) -> None:
 def test_nearest_name() -> None:
     _, problems = fields("lock_password: x")
     assert problems.found[0].hint == "did you mean 'lock_passwd'?"
+    names = ["dhcp-identifier", "dhcp4", "dhcp6", "gateway4", "gateway6"]
+    assert [nearest(each, names) for each in ("dhcp", "gateway", "dhpc6", "Gateway6", "mtu")] == [
+        "dhcp4", "gateway4", "dhcp6", "gateway6", "",
+    ]  # fmt: skip
 
 
 def test_alias_is_read() -> None:

@@ -1,4 +1,4 @@
-"""A plan for many interfaces takes as much longer as there are more of them, also on an image that has files for each."""
+"""A plan for four times as many interfaces is four times as much work, also on an image with files for each of them."""
 
 from __future__ import annotations
 

@@ -10,7 +10,18 @@ from collections.abc import Iterator
 from typing import Optional
 
 from guestinit.model.network import BOND, BRIDGE, DUMMY, HARDWARE, VRF, Link, Port, Rendered
-from guestinit.renderers import Section, is_waited_for, link_file, route_section, rule_section, text, use_domains
+from guestinit.renderers import (
+    ACTIVATION,
+    LINK_LOCAL,
+    PORT_FLAGS,
+    Section,
+    is_waited_for,
+    link_file,
+    route_section,
+    rule_section,
+    text,
+    use_domains,
+)
 
 DIRECTORY = "/etc/systemd/network"
 # Parameters whose 0 netplan takes for "not said", while the kernel's default is another; as networkd calls them.
@@ -21,8 +32,6 @@ _ZERO = {
     "priority": "Priority",
     "ageing": "FDBAgeingSec",
 }
-_PORT = {"hairpin": "HairPin", "learning": "Learning", "neigh_suppress": "NeighborSuppression"}
-_LINK_LOCAL = {(): "no", (4,): "ipv4", (6,): "ipv6", (4, 6): "yes"}
 
 
 def files(link: Link, link_id: str, owner: Optional[Link], port: Port) -> Iterator[Rendered]:
@@ -84,7 +93,7 @@ def _port(link: Link, port: Port) -> Section:
     section = Section("Bridge")
     section.set("Priority", 0 if port.priority == 0 else None)  # as above
     for name, is_on in link.port:  # of which 0.106 knows one
-        section.set(_PORT[name], is_on)
+        section.set(PORT_FLAGS[name], is_on)
     return section
 
 
@@ -138,10 +147,9 @@ def _vrf(link: Link) -> tuple[Section, ...]:
     device, network = Section("Link"), Section("Network")
     device.set("MACAddress", link.mac)
     device.set("MTUBytes", link.mtu)
-    device.set("ActivationPolicy", {"manual": "manual", "off": "always-down"}.get(link.activation))
+    device.set("ActivationPolicy", ACTIVATION[link.activation])
     device.set("RequiredForOnline", False if not is_waited_for(link, None) or link.activation else None)
-    if link.link_local is not None:
-        network.set("LinkLocalAddressing", _LINK_LOCAL[link.link_local])
+    network.set("LinkLocalAddressing", LINK_LOCAL[link.link_local])
     network.set("IPv6AcceptRA", link.accept_ra)
     network.set_all("Address", [str(address) for address in link.addresses])
     network.set_all("DNS", [given.value for given in link.dns])
