@@ -8,7 +8,6 @@ from collections.abc import Sequence
 from typing import NamedTuple
 
 from guestinit.model.network import (
-    BOND,
     BRIDGE,
     CONFIGURED,
     EMPTY,
@@ -22,7 +21,7 @@ from guestinit.model.network import (
 )
 from guestinit.model.problem import Position, Problems
 from guestinit.model.value import Given
-from guestinit.reading import network_metrics
+from guestinit.reading import network_metrics, network_mtu
 from guestinit.reading import network_values as values
 
 _NOWHERE = Position("")
@@ -41,7 +40,7 @@ def network(at: Position, links: Sequence[Link], loose: Loose, problems: Problem
     """The finished model."""
     chosen = _without_doubles(links, problems)
     chosen = _without_circles(chosen, problems)
-    chosen = _with_relations(chosen, problems)
+    chosen = network_mtu.settled(_with_relations(chosen, problems), problems)
     chosen = _attach_routes(chosen, loose.routes, problems)
     chosen = _routes_of_vrfs(chosen)
     _say_double_addresses(chosen, problems)
@@ -156,17 +155,7 @@ def _with_relations(links: list[Link], problems: Problems) -> list[Link]:
             names = ", ".join(name for name, _ in link.port)
             problems.error(link.at, link.path, f"is no member of a bridge, so that it has no {names}", "left out")
             checked[index] = link._replace(port=())
-    checked = [_with_mtu_of_members(link, checked) for link in checked]
     return [_as_member(link, owner[link.name], problems) if link.name in owner else link for link in checked]
-
-
-def _with_mtu_of_members(bond: Link, links: list[Link]) -> Link:
-    """A bond gives its members its own MTU: where only they have one, the bond is to have it."""
-    names = {member.value for member in bond.members}
-    mtus = {link.mtu for link in links if link.name in names}
-    if bond.kind != BOND or bond.mtu is not None or len(mtus) != 1:
-        return bond
-    return bond._replace(mtu=mtus.pop())
 
 
 def _without_strangers(bridge: Link, problems: Problems) -> Link:

@@ -13,6 +13,7 @@ from guestinit.model.network import BOND, BRIDGE, LOOPBACK, PHYSICAL, VLAN, Netw
 from guestinit.model.problem import Position, Problems
 from guestinit.model.value import LIST, MAP, SCALAR, Value
 from guestinit.reading import network_v1
+from guestinit.reading.network_values import interface_name
 
 if TYPE_CHECKING:
     from guestinit.reading.network_eni_commands import Effect
@@ -88,7 +89,13 @@ def read(text: str, label: str, problems: Problems) -> Network | None:
         master = interface.own.pop("bond-master", None)
         if master is not None:
             masters.setdefault(master.text, []).append(_word(interface.name, master.at))
-    config = [_item(each, automatic, masters[each.name], said) for each in interfaces.values()]
+    for name, members in masters.items():
+        if name not in interfaces:
+            message = f"there is no stanza for the bond '{name[:40]}'"
+            said.error(members[0].at, f"iface {members[0].text}", message, "the interface stays without", 0)
+    for name, at in _mentioned(interfaces):
+        interfaces.setdefault(name, _Interface(name, at))
+    config = [_item(each, automatic, masters.get(each.name, []), said) for each in interfaces.values()]
     version1: list[tuple[str, Value]] = [
         ("version", _word("1", start)),
         ("config", Value(LIST, start, items=tuple(config))),
@@ -123,6 +130,9 @@ def _parse(text: str, label: str, problems: Problems) -> tuple[dict[str, _Interf
                     automatic.add(name)
             elif words[0] == "iface":
                 current = _begin(words, at, interfaces, problems)
+            elif words[0] in ("source", "source-directory"):
+                hint = "it is ignored; ifupdown reads the machine's own files by itself"
+                problems.warning(at, words[0], "a document of its own has no other files", hint, len(words[0]))
             elif words[0] != "no-auto-down":
                 problems.error(at, words[0], "not supported", "left out", len(words[0]))
         elif not begun:
@@ -149,6 +159,21 @@ def _parse(text: str, label: str, problems: Problems) -> tuple[dict[str, _Interf
         if name in interfaces:
             interfaces[name].mac = mac
     return interfaces, automatic
+
+
+def _mentioned(interfaces: dict[str, _Interface]) -> list[tuple[str, Position]]:
+    """What bridges, bonds and VLANs stand on. ifupdown needs no stanza for hardware of which no more is to be said."""
+    found = []
+    for each in interfaces.values():
+        own, (base, _, tag) = each.own, each.name.rpartition(".")
+        words = [word for key in ("bridge-ports", "bond-slaves", "slaves", "members") for word in _split(own.get(key))]
+        below = own.get("vlan-raw-device")
+        if below is not None:
+            words.append(below)
+        elif base and tag.isdecimal() and "bridge-ports" not in own:
+            words.append(_word(base, each.at))
+        found += [(word.text, word.at) for word in words if word.text != "all" and not interface_name(word.text)]
+    return found
 
 
 def _lines(text: str, label: str) -> list[tuple[Position, str]]:

@@ -6,6 +6,8 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable
+
 from guestinit.model.fields import describe, nearest
 from guestinit.model.network import BOND
 from guestinit.model.problem import Problems
@@ -70,6 +72,11 @@ _ONLY_IN = {
     "arp_validate": _BY_ARP,
     "arp_all_targets": _BY_ARP,
 }
+# Programs (MAAS) write the kernel's defaults also where they have no meaning.
+_DEFAULTS = {
+    "lacp_rate": "slow", "updelay": "0", "downdelay": "0", "arp_interval": "0", "arp_validate": "none",
+    "arp_all_targets": "any", "packets_per_slave": "1",
+}  # fmt: skip
 _FLAGS = ("all_slaves_active", "stp")
 # Times may have a unit. These are the kernel's, as microseconds.
 _TIMES = {
@@ -118,14 +125,17 @@ def read(value: Value | None, kind: str, path: str, problems: Problems) -> tuple
 def _drop_contradictions(found: dict[str, str], value: Value, path: str, problems: Problems) -> None:
     """What the kernel refuses or ignores in this mode goes; NetworkManager would refuse the whole bond for it."""
 
-    def drop(name: str, reason: str) -> None:
-        if found.pop(name, None) is not None:
-            problems.error(value.at, path, f"{name} {reason}", "left out")
+    def drop(name: str, reason: str, say: Callable[..., None] = problems.error) -> None:
+        given = found.pop(name, None)
+        if given not in (None, _DEFAULTS.get(name)):
+            say(value.at, path, f"{name} {reason}", "left out")
 
     mode = found.get("mode", BOND_MODES[0])
     for name, modes in _ONLY_IN.items():
         if mode not in modes:
-            drop(name, f"has no meaning in the mode {mode}")
+            # Without its monitoring by ARP a bond may never notice that a member is gone; the others lose nothing.
+            say = problems.error if modes is _BY_ARP else problems.warning
+            drop(name, f"has no meaning in the mode {mode}", say)
     if found.get("miimon", "0") != "0":
         drop("arp_interval", "cannot be together with miimon")
     if found.get("arp_interval", "0") == "0" or not found.get("arp_ip_target"):

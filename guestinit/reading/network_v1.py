@@ -36,6 +36,7 @@ TOP_KEYS = (
 )
 _LINK_KEYS = (
     Key("type", "text", "what the item is"),
+    Key("id", "text", "a label, which MAAS writes; of a VLAN without `vlan_id`, that number"),
     Key("name", "text", "a label; the kernel's name of virtual interfaces, and of hardware without a MAC"),
     Key("mac_address", "MAC", "which hardware is meant; the address to set on virtual interfaces", aliases=("mac",)),
     Key("mtu", "number", "largest packet, in bytes"),
@@ -59,7 +60,7 @@ _VIRTUAL_KEYS = {
     ),
     VLAN: (
         Key("vlan_link", "text", "the interface below", aliases=("link",)),
-        Key("vlan_id", "number", "the tag", aliases=("id",)),
+        Key("vlan_id", "number", "the tag"),
     ),
 }
 _NAMESERVER_KEYS = (
@@ -219,8 +220,12 @@ def _link(kind: str, item: Value, path: str, index: int, problems: Problems) -> 
 def _default_name(fields: Fields, kind: str) -> str:
     if kind != VLAN:
         return ""
-    below, tag = fields.text("vlan_link"), fields.text("vlan_id")
+    below, tag = fields.text("vlan_link"), fields.text(_tag(fields))
     return f"{below.value}.{tag.value}" if below and tag else ""
+
+
+def _tag(fields: Fields) -> str:
+    return "id" if fields.raw("vlan_id") is None else "vlan_id"
 
 
 def _virtual(link: Link, fields: Fields) -> Link:
@@ -228,7 +233,7 @@ def _virtual(link: Link, fields: Fields) -> Link:
     problems = fields.problems
     values.made_name(link.name, fields.key_at("name"), fields.path_of("name"), problems)
     if link.kind == VLAN:
-        below, tag = fields.text("vlan_link"), fields.number("vlan_id", 0, 4094)
+        below, tag = fields.text("vlan_link"), fields.number(_tag(fields), 0, 4094)
         if below is None or tag is None:
             problems.error(fields.at, fields.path, "a VLAN needs vlan_link and vlan_id", values.LEFT_OUT)
             raise values.Unusable

@@ -153,8 +153,10 @@ def rule_section(rule: Rule) -> Section:
 
 
 def use_domains(link: Link, dhcp: Dhcp | None) -> str:
-    """Whether to search in the domains of a lease. Those of the document take their place, as in NetworkManager."""
-    unsaid = "no" if link.search else "yes"
+    """Whether to search in the domains of a lease. Those of the document take their place, and without its name servers
+    they stay away too, as in NetworkManager.
+    """
+    unsaid = "no" if link.search or (dhcp is not None and dhcp.use_dns is False) else "yes"
     return {"": unsaid, "true": "yes", "false": "no", "route": "route"}[dhcp.use_domains if dhcp else ""]
 
 

@@ -148,6 +148,13 @@ show() {
 """
 
 
+def test_an_mtu_that_the_hardware_refuses_takes_nothing_down(ifup: str) -> None:
+    text = ours("version: 2\nethernets: {ens18: {mtu: 70000, addresses: [10.0.0.7/24]}}\n", NICS)
+    script = f"cat >{OURS} <<'EOF'\n{text}EOF\nifup -a; ip -o -4 address; ip -o link show dev ens18 up"
+    done = run(ifup, script, NICS)
+    assert re.search(r"ens18\s+inet 10.0.0.7/24 .*\n.* ens18@.* mtu 1500 ", done.stdout), done.stdout + done.stderr
+
+
 @pytest.mark.parametrize("known", [True, False], ids=["by-name", "by-pattern"])
 def test_the_kernel_has_what_the_document_says(ifup: str, tmp_path: Path, known: bool) -> None:
     text = ours(TWO_NICS, NICS if known else "")

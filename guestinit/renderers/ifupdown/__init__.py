@@ -265,7 +265,7 @@ def _lease4(link: Link, dhcp: Dhcp) -> _Stanza:
     stanza.add("metric", dhcp.route_metric)
     stanza.add("hostname", dhcp.hostname if is_plain(dhcp.hostname) else "")
     # The lease may say otherwise.
-    stanza.add("up", f"ip link set dev $IFACE mtu {link.mtu}" if link.mtu is not None else "")
+    stanza.add("up", commands.mtu(link.mtu) if link.mtu is not None else "")
     return stanza
 
 
@@ -288,11 +288,7 @@ def _prepare(link: Link, first: _Stanza, machine: _Machine) -> None:
             first.add("hwaddress", link.mac)
         else:
             first.add("pre-up", f"ip link set dev $IFACE address {link.mac}")
-    if link.mtu is not None:
-        if first.family == _INET and first.method in ("static", "manual"):
-            first.add("mtu", link.mtu)
-        else:
-            first.add("pre-up", f"ip link set dev $IFACE mtu {link.mtu}")
+    first.add("pre-up", commands.mtu(link.mtu) if link.mtu is not None else "")
     if link.infiniband_mode:
         first.add("pre-up", f"echo {link.infiniband_mode} >/sys/class/net/$IFACE/mode || true")
     first.add("pre-up", *_settings6(link))

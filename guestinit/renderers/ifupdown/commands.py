@@ -32,6 +32,11 @@ def stable_secret() -> str:
     return f"sed 's/..../&:/g; s/:$//' /etc/machine-id >/proc/sys/net/ipv6/conf/$IFACE/stable_secret{_GO_ON}"
 
 
+def mtu(size: int) -> str:
+    """The option `mtu` of interfaces(5) leaves the interface down where the hardware does not take the size."""
+    return f"ip link set dev $IFACE mtu {size}{_GO_ON}"
+
+
 # making interfaces
 
 

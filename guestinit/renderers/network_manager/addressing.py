@@ -79,6 +79,8 @@ def section(link: Link, family: int, problems: Problems) -> Section:
     else:
         _lease6(found, link, problems)
         _details6(found, link)
+        if way == "ignore":
+            _say_left_to_kernel(link, problems)
     return found
 
 
@@ -179,8 +181,9 @@ def _lease6(found: Section, link: Link, problems: Problems) -> None:
 def _say_inexpressible(link: Link, family: int, problems: Problems) -> None:
     dhcp = link.dhcp4 if family == 4 else link.dhcp6
     assert dhcp is not None
-    # The domains of the document always take the place of those of a lease.
-    other_domains = ("route", "true") if link.search else ("route", "false" if dhcp.use_dns is not False else "route")
+    # The domains of the document always take the place of those of a lease, which come with its name servers.
+    takes_domains = not link.search and dhcp.use_dns is not False
+    other_domains = ("route", "false" if takes_domains else "true")
     for name, lost in (
         ("use-mtu", dhcp.use_mtu is False),
         ("use-domains", dhcp.use_domains in other_domains),
@@ -204,6 +207,18 @@ def _details6(found: Section, link: Link) -> None:
     found.set("token", link.ipv6_token if way == "auto" and link.ipv6_generation != "stable-privacy" else None)
     found.set("ip6-privacy", {True: 2, False: 0, None: None}[link.ipv6_privacy])
     found.set("mtu", link.ipv6_mtu)
+
+
+def _say_left_to_kernel(link: Link, problems: Problems) -> None:
+    for name, is_given in (
+        ("ipv6-privacy", link.ipv6_privacy is not None),
+        ("ipv6-address-generation", bool(link.ipv6_generation)),
+        ("ipv6-address-token", bool(link.ipv6_token)),
+        ("ipv6-mtu", link.ipv6_mtu is not None),
+    ):
+        if is_given:
+            message = "NetworkManager leaves IPv6 to the kernel where an interface has no addresses"
+            problems.warning(link.at, f"{link.path}.{name}", message, "left out; with 'accept-ra: true' it is set")
 
 
 def _family(text: str) -> int:
