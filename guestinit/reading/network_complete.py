@@ -21,7 +21,7 @@ from guestinit.model.network import (
 )
 from guestinit.model.problem import Position, Problems
 from guestinit.model.value import Given
-from guestinit.reading import network_metrics, network_mtu
+from guestinit.reading import network_metrics
 from guestinit.reading import network_values as values
 
 _NOWHERE = Position("")
@@ -40,7 +40,11 @@ def network(at: Position, links: Sequence[Link], loose: Loose, problems: Problem
     """The finished model."""
     chosen = _without_doubles(links, problems)
     chosen = _without_circles(chosen, problems)
-    chosen = network_mtu.settled(_with_relations(chosen, problems), problems)
+    chosen = _with_relations(chosen, problems)
+    if any(link.mtu or link.ipv6_mtu for link in chosen):
+        from guestinit.reading import network_mtu  # delayed: most documents say nothing of it
+
+        chosen = network_mtu.settled(chosen, problems)
     chosen = _attach_routes(chosen, loose.routes, problems)
     chosen = _routes_of_vrfs(chosen)
     _say_double_addresses(chosen, problems)
