@@ -33,7 +33,7 @@ def undo(options: Namespace) -> int:
     if not os.path.isdir(options.root):
         return complain(f"{options.root}: no such directory", code=EXIT_USAGE)
     if os.geteuid() != 0:
-        return complain("the earlier files are in a directory that only root may read")
+        return complain("the earlier files are in a directory that only root may read", "run it as root")
     system = open_system(options.root, writable=not options.dry_run)
     earlier = system.state.earlier
     steps = tuple(earlier.steps())

@@ -32,6 +32,8 @@ def preview(options: Namespace) -> int:
 
     if missing(options):
         return complain(missing(options), code=EXIT_USAGE)
+    if os.geteuid() != 0 and not options.seed and options.root == "/":
+        complain("not root: drives, serial numbers and what was done here before cannot be read", "a boot may see more")
     system = open_system(options.root, writable=False)
     order = pipeline.Order(STAGES, options.seed, True, options.strict, tuple(getattr(options, "again", ())))
     try:

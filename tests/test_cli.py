@@ -448,6 +448,11 @@ def test_dry_run_of_an_ordinary_user(nobody: list[str], own: tuple[str, str]) ->
     assert "Traceback" not in again.stderr
 
 
+def test_dry_run_of_an_ordinary_user_says_what_it_cannot_see(nobody: list[str]) -> None:
+    done = start([*nobody, "--dry-run"], {})
+    assert done.stderr.startswith("guestinit: not root: drives, serial numbers and what was done here before")
+
+
 def test_check_of_an_ordinary_user(nobody: list[str], own: tuple[str, str]) -> None:
     assert start([*nobody, "check", own[0]], {}).returncode == 0
 
