@@ -61,7 +61,7 @@ def check_sections(inputs: Inputs, problems: Problems) -> None:
 
 def open_seed(path: str, problems: Problems) -> Seed | None:
     """The documents at a path: of a directory or an image all of them, of a file the one that its name says."""
-    if os.path.isdir(path) or path.endswith(".iso") or image_file.is_image(path):
+    if os.path.isdir(path) or path.endswith((".iso", ".img")) or image_file.is_image(path):
         from guestinit import datasources
         from guestinit.system.system import open_system
 

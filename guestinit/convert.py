@@ -45,7 +45,7 @@ def render(options: Namespace) -> int:
             print(_write(each, options.output))
         else:
             print(_shown(each))
-    for problem in problems.found:
+    for problem in problems.in_order():
         sources = {label: content.decode("utf-8", "replace")}
         sys.stderr.write(show.format(problem, sources, colour.wanted(sys.stderr)) + "\n")
     if any(problem.severity == ERROR for problem in problems.found):
