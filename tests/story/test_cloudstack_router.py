@@ -8,6 +8,7 @@ from __future__ import annotations
 import json
 import os
 import shutil
+import threading
 import time
 from collections.abc import Callable, Iterator
 from pathlib import Path
@@ -208,6 +209,41 @@ def test_first_boot_applies_the_password_and_then_says_so(guest: Guest, router: 
     assert [guest.hash() in shadow for shadow in router.seen] == [True]
     assert not (router.state / "password").exists()
     assert ("systemctl", "--no-block", "start", "network-online.target") in guest.ran
+
+
+def test_router_of_the_default_network_has_the_password(
+    ends: tuple[Namespace, Namespace], guest: Guest, router: Watching, tmp_path: Path
+) -> None:
+    """In a second network is a router, too: it answers sooner, gives the card no gateway, and has no password."""
+    ours, network = ends
+    hand_over(router, PASSWORD)
+    fill(router.state, instance_id="")  # not ready yet
+    lease = "lease {\n  fixed-address 10.2.2.23;\n  option dhcp-server-identifier 10.2.2.1;\n}\n"
+    for path, text in (
+        ("var/lib/dhcp/dhclient.eth1.leases", lease),
+        ("sys/class/net/eth1/address", "02:00:4c:9f:00:02\n"),
+        ("sys/class/net/eth1/device/uevent", ""),
+    ):
+        (guest.directory / path).parent.mkdir(parents=True, exist_ok=True)
+        (guest.directory / path).write_text(text)
+    ours.ip(f"link add eth1 type veth peer name vr1 netns {network.task}", "link set eth1 up",
+            "address add 10.2.2.23/24 dev eth1")  # fmt: skip
+    network.ip("link set vr1 up", "address add 10.2.2.1/24 dev vr1")
+    second = network.run(lambda: Router("10.2.2.1", fill(tmp_path / "second", local_ipv4="10.2.2.23")))
+    ready = threading.Timer(1.0, fill, (router.state,))
+    ready.start()
+    try:
+        guest.start()
+        assert guest.takes(PASSWORD)
+        assert guest.status["datasource"]["where"] == "http://10.1.1.1/latest (gateway, over eth0)"
+        router.close()  # and that one alone is asked all the same
+        fill(second.state, local_hostname="vm-web-2")
+        guest.start()
+        assert guest.read("etc/hostname") == "vm-web-2\n"
+    finally:
+        ready.cancel()
+        second.close()
+        ours.ip("link del eth1")
 
 
 def test_reboot_without_news_takes_the_short_path_and_leaves_everything(guest: Guest, router: Watching) -> None:
