@@ -126,29 +126,34 @@ def _find_architecture(system: System) -> str:
 
 
 def await_nics(system: System, matches: Iterable[Match]) -> None:
-    """Wait for the interfaces that these name or give the MAC of until udev has nothing left to do, at most 10 s."""
+    """Wait for the interfaces that these name or give the MAC of until udev has nothing left to do."""
     wanted = {match.mac or match.exact_name for match in matches} - {""}
     here = {text for nic in find_nics(system) for text in (nic.mac, nic.name)}
-    if wanted <= here or not system.root.exists("/run/udev/control"):
-        return
-    system.process.run(("udevadm", "settle", "--timeout=10"), timeout=15)
+    if not wanted <= here:
+        _settle(system)
 
 
 def await_a_card(system: System) -> None:
     """The same for any network card at all."""
-    if not any(nic.is_ordinary for nic in find_nics(system)) and system.root.exists("/run/udev/control"):
-        system.process.run(("udevadm", "settle", "--timeout=10"), timeout=15)
+    if not any(nic.is_ordinary for nic in find_nics(system)):
+        _settle(system)
 
 
 def await_names(system: System) -> None:
-    """Wait until udev has named the network cards, at most 10 s: it cannot rename one that is up."""
+    """Wait until udev has named the network cards: it cannot rename one that is up."""
     if not system.root.exists("/run/udev/control"):
         return
     cards = [nic.name for nic in find_nics(system) if nic.is_ordinary]
     indexes = [_text(system, f"/sys/class/net/{name}/ifindex").strip() for name in cards]
     # Written at the end of a device's event (sd-device: "n" and the index).
     if not cards or not all(system.root.exists(f"/run/udev/data/n{index}") for index in indexes):
-        system.process.run(("udevadm", "settle", "--timeout=10"), timeout=15)
+        _settle(system)
+
+
+def _settle(system: System) -> None:
+    from guestinit.system import udev  # delayed: what is there already is not waited for
+
+    udev.settle(system)
 
 
 def find_nics(system: System) -> tuple[Nic, ...]:

@@ -14,10 +14,14 @@ import os
 import select
 import time
 from collections.abc import Callable, Iterator
-from typing import NamedTuple
+from typing import TYPE_CHECKING, NamedTuple
 
-QUIET_LIMIT = 10.0  # seconds; a udev that is busy for longer is busy with something else
-ANNOUNCED_LIMIT = 30.0
+if TYPE_CHECKING:
+    from guestinit.system.system import System
+
+# Seconds. Where many guests boot at once on a busy host, coldplug itself lasts for more than ten of them, and a drive
+# that was not waited for is a machine that nobody has set up. What keeps udev busy for longer is something else.
+LIMIT = 60.0
 
 _CONTROL = "/run/udev/control"
 
@@ -38,16 +42,21 @@ def arrivals(announced: bool) -> Iterator[None]:
     """
     if not os.path.exists(_CONTROL):
         return
-    limit = ANNOUNCED_LIMIT if announced else QUIET_LIMIT
     events = _by_pyudev() or _by_udevadm()
     try:
-        settled = _start(("udevadm", "settle", f"--timeout={limit:.0f}"))
+        settled = _start(("udevadm", "settle", f"--timeout={LIMIT:.0f}"))
         try:
-            yield from follow(events, settled.descriptor, announced, time.monotonic() + limit)
+            yield from follow(events, settled.descriptor, announced, time.monotonic() + LIMIT)
         finally:
             settled.close()
     finally:
         events.close()
+
+
+def settle(system: System) -> None:
+    """Wait until udev has nothing left to do, at most as long."""
+    if system.root.exists(_CONTROL):
+        system.process.run(("udevadm", "settle", f"--timeout={LIMIT:.0f}"), timeout=LIMIT + 5)
 
 
 def follow(events: Events, settled: int, announced: bool, deadline: float) -> Iterator[None]:

@@ -145,7 +145,7 @@ def test_waiting_for_interfaces_that_a_document_names(tree: Tree, matches: list[
     assert process.started == []  # no udev, nothing to wait for
     tree.write("/run/udev/control")
     facts.await_nics(tree.system(process=process), matches)
-    assert process.started == ([("udevadm", "settle", "--timeout=10")] if waits else [])
+    assert process.started == ([("udevadm", "settle", "--timeout=60")] if waits else [])
 
 
 @pytest.mark.parametrize(

@@ -38,7 +38,7 @@ class Kernel(Process):
     def run(self, argv: Sequence[str], *_: Any, **__: Any) -> Finished:
         words = " ".join(argv)
         self.ran.append(words)
-        if words == "udevadm settle --timeout=10":
+        if words == "udevadm settle --timeout=60":
             return Finished(0, "", 0.0)
         if words.startswith("ip link property del dev "):
             assert argv[5] == argv[7]
@@ -182,7 +182,7 @@ def test_udev_finishes_first(kernel: Kernel, tmp_path: Path) -> None:
     kernel.running.parent.mkdir(parents=True)
     kernel.running.touch()
     machine.do(rename("lan"), machine.machine(tmp_path, kernel))
-    assert kernel.ran[0] == "udevadm settle --timeout=10"
+    assert kernel.ran[0] == "udevadm settle --timeout=60"
 
 
 def test_an_unchanged_boot_compares_the_names(kernel: Kernel, tmp_path: Path) -> None:
