@@ -92,7 +92,7 @@ def read(text: str, label: str, problems: Problems) -> Network | None:
     for name, members in masters.items():
         if name not in interfaces:
             message = f"there is no stanza for the bond '{name[:40]}'"
-            said.error(members[0].at, f"iface {members[0].text}", message, "the interface stays without", 0)
+            said.error(members[0].at, f"iface {members[0].text}", message, "the interface stays without")
     for name, at in _mentioned(interfaces):
         interfaces.setdefault(name, _Interface(name, at))
     config = [_item(each, automatic, masters.get(each.name, []), said) for each in interfaces.values()]

@@ -63,6 +63,7 @@ def read(value: Value, problems: Problems) -> Network | None:
         if kind in ("ipv4", "ipv6") and not _text(network, "ip_address"):
             problems.note(network.at, path, "no address", "this network is left out")
             continue
+        _say_services(_services(network), problems)
         subnets.setdefault(link_id, []).append(_subnet(network, kind))
         if _TYPES[kind][0] not in ("static", "dhcp4"):
             fixed[link_id] = fixed.get(link_id, True) and kind == "ipv6"
@@ -81,11 +82,7 @@ def read(value: Value, problems: Problems) -> Network | None:
         for service in services
         if _text(service, "type") == "dns"
     ]
-    for service in services:
-        if _text(service, "type") != "dns":
-            problems.note(
-                service.at, "services", f"a service of the type '{_text(service, 'type')[:40]}'", "not set up"
-            )
+    _say_services(services, problems)
     said = Problems()
     items = Value(LIST, value.at, items=tuple(config))
     version1 = _mapping(value, (("version", _word("1", value.at)), ("config", items)))
@@ -168,9 +165,7 @@ def _subnet(network: Value, kind: str) -> Value:
         pairs += [("address", network.get("ip_address")), ("netmask", network.get("netmask"))]
     if not is_routers:
         pairs += [("gateway", network.get("gateway")), ("routes", _routes(network))]
-    services = network.get("services")
-    found = services.items if services is not None and services.kind == LIST else ()
-    given = [each.get("address") for each in found if _text(each, "type") == "dns"]
+    given = [each.get("address") for each in _services(network) if _text(each, "type") == "dns"]
     servers = [address for address in given if address is not None]
     more = network.get("dns_nameservers")
     servers += more.items if more is not None and more.kind == LIST else [more] if more is not None else []
@@ -179,6 +174,18 @@ def _subnet(network: Value, kind: str) -> Value:
         ("dns_search", network.get("dns_search")),
     ]
     return _mapping(network, pairs)
+
+
+def _services(network: Value) -> tuple[Value, ...]:
+    found = network.get("services")
+    return tuple(each for each in found.items if each.kind == MAP) if found is not None and found.kind == LIST else ()
+
+
+def _say_services(services: Iterable[Value], problems: Problems) -> None:
+    for service in services:
+        kind = _text(service, "type")
+        if kind != "dns":
+            problems.note(service.at, "services", f"a service of the type '{kind[:40]}'", "not set up")
 
 
 def _routes(network: Value) -> Value | None:

@@ -177,7 +177,7 @@ def _with_nameservers(
 def _link(kind: str, item: Value, path: str, index: int, problems: Problems) -> Link:
     """One interface. Raises Unusable."""
     fields = Fields(item, path, (*_LINK_KEYS, *_VIRTUAL_KEYS[kind]), problems)
-    mac = values.mac(fields, "mac_address")
+    mac = values.mac(fields, "mac_address") if kind in HARDWARE else values.mac_to_set(fields, "mac_address")
     given = fields.text("name")
     label = given.value.strip() if given is not None else ""
     at = given.at if given is not None else item.at

@@ -302,4 +302,4 @@ def _mac_to_set(fields: Fields) -> str:
         hint = "the MAC of the hardware stays" if given.value in ("permanent", "preserve") else "left out"
         fields.problems.error(given.at, path, message, hint, len(given.value))
         return ""
-    return values.mac(fields, "macaddress")
+    return values.mac_to_set(fields, "macaddress")

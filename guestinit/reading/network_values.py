@@ -111,6 +111,18 @@ def mac(fields: Fields, name: str) -> str:
     return found
 
 
+def mac_to_set(fields: Fields, name: str) -> str:
+    """The MAC that an interface is to get: the kernel takes none that means several machines, or nobody."""
+    found = mac(fields, name)
+    if not found or (int(found[:2], 16) % 2 == 0 and found.strip("0:")):
+        return found
+    given = fields.raw(name)
+    if given is not None:
+        hint = "left out; the second digit has to be even, like 2 in 02:00:00:00:00:01"
+        fields.wrong(name, given, "the MAC address of one machine", hint)
+    return ""
+
+
 def _is_hex(text: str) -> bool:
     return bool(text) and all(each in "0123456789abcdef" for each in text)
 

@@ -283,11 +283,7 @@ def _prepare(link: Link, first: _Stanza, machine: _Machine) -> None:
         _join_members(link, first, machine)
     if owner is not None and owner.kind == VRF:
         first.add("pre-up", f"ip link set dev $IFACE master {owner.name}")
-    if link.mac:
-        if first.method in ("static", "manual", "dhcp"):
-            first.add("hwaddress", link.mac)
-        else:
-            first.add("pre-up", f"ip link set dev $IFACE address {link.mac}")
+    first.add("pre-up", commands.mac(link.mac) if link.mac else "")
     first.add("pre-up", commands.mtu(link.mtu) if link.mtu is not None else "")
     if link.infiniband_mode:
         first.add("pre-up", f"echo {link.infiniband_mode} >/sys/class/net/$IFACE/mode || true")

@@ -32,8 +32,13 @@ def stable_secret() -> str:
     return f"sed 's/..../&:/g; s/:$//' /etc/machine-id >/proc/sys/net/ipv6/conf/$IFACE/stable_secret{_GO_ON}"
 
 
+def mac(address: str) -> str:
+    """The options `hwaddress` and `mtu` leave the interface down where the hardware does not take them."""
+    return f"ip link set dev $IFACE address {address}{_GO_ON}"
+
+
 def mtu(size: int) -> str:
-    """The option `mtu` of interfaces(5) leaves the interface down where the hardware does not take the size."""
+    """The size of packets, as above."""
     return f"ip link set dev $IFACE mtu {size}{_GO_ON}"
 
 
