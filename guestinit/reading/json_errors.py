@@ -6,7 +6,7 @@ from guestinit.model.problem import Position, Problem
 
 
 def explain(problem: Problem, text: str) -> Problem:
-    """The problem, at the first character that is no JSON; as it is where the text is JSON, or nested too deeply."""
+    """The problem, at the first character that is no JSON; as it is where that cannot be told."""
     import json  # delayed: only when there is a mistake to explain
 
     try:
@@ -16,6 +16,6 @@ def explain(problem: Problem, text: str) -> Problem:
         # The decoder's words name what it expects and nothing of the text.
         words = error.msg[:1].lower() + error.msg[1:]
         return problem._replace(position=at, message=f"not valid JSON: {words}", hint="not read")
-    except RecursionError:
+    except (RecursionError, ValueError):  # int() refuses thousands of digits
         pass
     return problem

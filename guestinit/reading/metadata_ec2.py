@@ -43,7 +43,8 @@ def _public_keys(leaves: dict[str, Document], problems: Problems) -> tuple[Given
         folder, _, rest = path.partition("/")
         number, _, kind = rest.partition("/")
         if folder == "public-keys" and kind == "openssh-key":
-            numbered.append((int(number) if number.isascii() and number.isdigit() else len(leaves), path, leaf))
+            is_number = number.isascii() and number.isdigit() and len(number) < 6
+            numbered.append((int(number) if is_number else 1 << 20, path, leaf))
     in_order = [leaf for _, _, leaf in sorted(numbered, key=lambda each: each[:2])]
     return values.public_keys(
         [Value(SCALAR, Position(leaf.label, 1, 1), values.leaf_text(leaf)) for leaf in in_order], problems

@@ -163,7 +163,7 @@ def _parameters(words: list[str]) -> Optional[Effect]:
         return None
     options = []
     for key, value in zip(rest[::2], rest[1::2]):
-        if key in _CENTISECONDS and value.isdecimal():
+        if key in _CENTISECONDS and value.isdecimal() and len(value) < 10:
             value = str(int(value) // 100)
         options.append((f"{kind}-{'stp' if key == 'stp_state' else key}", value))
     return Effect(options=tuple(options))

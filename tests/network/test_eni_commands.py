@@ -39,6 +39,9 @@ TO = ("destination", "10.9.0.0/16")
         ("ip addr add 10.0.0.6/24 dev eth0", Effect(address="10.0.0.6/24")),
         ("ip link set dev eth0 mtu 9000", Effect(options=(("mtu", "9000"),))),
         ("ip link set eth0 up", NOTHING),
+        ("ip link set eth0 type bridge forward_delay 400", Effect(options=(("bridge-forward_delay", "4"),))),
+        (f"ip link set eth0 type bridge forward_delay {'9' * 5000}",  # more digits than int() takes
+         Effect(options=(("bridge-forward_delay", "9" * 5000),))),
         ("ip link set dev eth1 master eth0", Effect(items=(("members", "eth1"),))),
         ("ip link set dev eth1 down", NOTHING),
         (

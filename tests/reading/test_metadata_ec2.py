@@ -69,6 +69,8 @@ def test_keys_come_in_the_order_of_their_numbers_each_once() -> None:
     found, said = read(keys)
     assert [key.value for key in found.public_keys] == [K1, K2] and said == []
     assert str(found.public_keys[0].at) == "ec2:meta-data/public-keys/2/openssh-key:1:1"
+    far, _ = read({**keys, f"public-keys/{'9' * 5000}/openssh-key": f"{K1} far"})  # more digits than int() takes
+    assert [key.value for key in far.public_keys] == [K1, K2, f"{K1} far"]
 
 
 def test_templates_see_the_tree() -> None:

@@ -368,6 +368,7 @@ def test_file_that_cannot_be_written(item: object, said: str) -> None:
         ("<html><body>It works!</body></html>", ":1:1: expected a mapping"),
         ('{"uuid": "a", "b"', ":1:18: not valid JSON: expecting ':' delimiter"),
         ("[" * 200, ":1:"),
+        ('{"uuid": ' + "9" * 5000 + ', "b"', ":1:"),  # more digits than int() takes
         ('{\n "uuid": "a"\n "hostname": "b"\n}', ":3:2: not valid JSON: expecting ',' delimiter"),
         (b"\x1f\x8b\x08", ": gzip data that ends too early"),
     ],

@@ -78,6 +78,7 @@ def test_no_password(said: bytes, reason: str) -> None:
         (b"HTTP/1.1 302 Found\r\nLocation: http://10.1.1.9/\r\n\r\n", "status 302"),
         (b"HTTP/1.1\r\n\r\nfQ7x", "does not speak HTTP"),
         (b"HTTP/1.0 200 OK\r\nContent-Length: 9\r\n\r\nfQ7x", "the answer was cut short"),
+        (b"HTTP/1.0 200 OK\r\nContent-Length: " + b"9" * 5000 + b"\r\n\r\nfQ7x", "the answer was cut short"),
         (PYTHON3 + b"<html>\n<body>", "more than one line: another kind of server"),
         (b"SSH-2.0-OpenSSH_9.2\r\nsecond", "more than one line: another kind of server"),
     ],
