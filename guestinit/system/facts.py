@@ -130,13 +130,13 @@ def await_nics(system: System, matches: Iterable[Match]) -> None:
     wanted = {match.mac or match.exact_name for match in matches} - {""}
     here = {text for nic in find_nics(system) for text in (nic.mac, nic.name)}
     if not wanted <= here:
-        _settle(system)
+        settle_udev(system)
 
 
 def await_a_card(system: System) -> None:
     """The same for any network card at all."""
     if not any(nic.is_ordinary for nic in find_nics(system)):
-        _settle(system)
+        settle_udev(system)
 
 
 def await_names(system: System) -> None:
@@ -147,13 +147,15 @@ def await_names(system: System) -> None:
     indexes = [_text(system, f"/sys/class/net/{name}/ifindex").strip() for name in cards]
     # Written at the end of a device's event (sd-device: "n" and the index).
     if not cards or not all(system.root.exists(f"/run/udev/data/n{index}") for index in indexes):
-        _settle(system)
+        settle_udev(system)
 
 
-def _settle(system: System) -> None:
-    from guestinit.system import udev  # delayed: what is there already is not waited for
+def settle_udev(system: System) -> None:
+    """Wait until udev has nothing left to do, as long as for a drive."""
+    if system.root.exists("/run/udev/control"):
+        from guestinit.system import udev  # delayed: what is there already is not waited for
 
-    udev.settle(system)
+        system.process.run(("udevadm", "settle", f"--timeout={udev.LIMIT:.0f}"), timeout=udev.LIMIT + 5)
 
 
 def find_nics(system: System) -> tuple[Nic, ...]:

@@ -14,10 +14,7 @@ import os
 import select
 import time
 from collections.abc import Callable, Iterator
-from typing import TYPE_CHECKING, NamedTuple
-
-if TYPE_CHECKING:
-    from guestinit.system.system import System
+from typing import NamedTuple
 
 # Seconds. Where many guests boot at once on a busy host, coldplug itself lasts for more than ten of them, and a drive
 # that was not waited for is a machine that nobody has set up. What keeps udev busy for longer is something else.
@@ -51,12 +48,6 @@ def arrivals(announced: bool) -> Iterator[None]:
             settled.close()
     finally:
         events.close()
-
-
-def settle(system: System) -> None:
-    """Wait until udev has nothing left to do, at most as long."""
-    if system.root.exists(_CONTROL):
-        system.process.run(("udevadm", "settle", f"--timeout={LIMIT:.0f}"), timeout=LIMIT + 5)
 
 
 def follow(events: Events, settled: int, announced: bool, deadline: float) -> Iterator[None]:

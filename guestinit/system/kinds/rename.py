@@ -10,7 +10,7 @@ from typing import TYPE_CHECKING
 
 from guestinit.model.action import Because, Rename, Step
 from guestinit.model.plan import LEFT, MODIFY, UNCHANGED, Change
-from guestinit.system import facts, udev
+from guestinit.system import facts
 from guestinit.system.failed import Failed
 from guestinit.system.kinds import Done
 
@@ -37,7 +37,7 @@ def observe(step: Step, system: System) -> Change:
 
 def apply(change: Change, system: System) -> Done:
     """First the names that are free; where all wait for each other, one interface is parked under another name."""
-    udev.settle(system)  # it may just be naming one of them itself: what it has begun comes first
+    facts.settle_udev(system)  # it may just be naming one of them itself: what it has begun comes first
     moves, _ = _look(_action(change.step), system)
     pending = {nic.name: name for nic, name in moves}
     used = set(system.root.listdir("/sys/class/net"))
