@@ -29,7 +29,7 @@ FILES = {
     "/etc/systemd/system/multi-user.target.wants/systemd-networkd.service": "",  # which is what "enabled" means
     "/sys/class/dmi/id/product_uuid": "5a0c0f4b-8c2f-4d7b-9e3c-9a6d4f2e1b0a\n",
     **{f"/sys/class/net/{name}/{file}": text for name, mac in NICS.items()
-       for file, text in (("address", mac + "\n"), ("device/modalias", ""))},
+       for file, text in (("address", mac + "\n"), ("carrier", "1\n"), ("device/modalias", ""))},
 }  # fmt: skip
 NOT_THERE = (
     "/var/lib/guestinit", "/var/lib/cloud", "/etc/guestinit", "/etc/cloud", "/usr/bin/cloud-init",
