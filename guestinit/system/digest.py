@@ -10,6 +10,7 @@ if TYPE_CHECKING:
     from collections.abc import Iterable, Mapping
 
 _WITH_SEED = ("meta-data", "/meta_data.json")  # the document, the file
+_SEED = b'"random_seed"'
 
 
 def keyed(key: bytes, parts: Iterable[bytes]) -> str:
@@ -33,12 +34,16 @@ def of_documents(key: bytes, documents: Mapping[str, bytes]) -> str:
 
 def without_random_seed(content: bytes) -> bytes:
     """OpenStack's meta_data.json without the value of `random_seed`, which differs each time it is written."""
-    kept, rest = b"", content
+    kept: list[bytes] = []
+    start = 0
     while True:
-        before, mark, after = rest.partition(b'"random_seed"')
-        kept += before + mark
-        if not mark:
-            return kept
-        colon, quote, value = after.partition(b'"')
+        mark = content.find(_SEED, start)
+        if mark < 0:
+            return b"".join((*kept, content[start:]))
+        after = mark + len(_SEED)
+        kept.append(content[start:after])
+        quote, start = content.find(b'"', after), after
         # It is base64: no quote stands in it. The user may have given the platform something else of this name.
-        rest = value.partition(b'"')[2] if quote and colon.strip() == b":" else after
+        if quote >= 0 and content[after:quote].strip() == b":":
+            end = content.find(b'"', quote + 1)
+            start = len(content) if end < 0 else end + 1
