@@ -6,7 +6,6 @@ into the journal. Nothing here knows about dry runs: the pipeline returns betwee
 
 from __future__ import annotations
 
-import os
 import time
 from collections.abc import Callable, Iterable, Iterator
 from typing import TYPE_CHECKING
@@ -198,7 +197,7 @@ def _act(step: Step, change: Change, system: System, applied: Applied) -> Outcom
         applied.kept = applied.kept or (step.keep and system.live and change.change in (MODIFY, REMOVE))
         done = kinds.apply(change, system)
         if step.frequency == ONCE and isinstance(step.action, Command) and system.live:
-            os.sync()  # it never runs again: what it wrote must be on the disk before the journal says that it is done
+            system.root.sync_all()  # it never runs again: what it wrote must be there before the journal says so
         message, code = "; ".join(filter(None, (done.message, step.told, kept))), done.code
         if done.reveal is not None:
             applied.revealed.append((step.id, done.reveal))

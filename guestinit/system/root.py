@@ -243,6 +243,11 @@ class Root:
             finally:
                 os.close(descriptor)
 
+    def sync_all(self) -> None:
+        """Bring everything that any program wrote, wherever it did, to the disk."""
+        self._touch("/")
+        os.sync()
+
     # inside
 
     def _touch(self, path: str) -> None:

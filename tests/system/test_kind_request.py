@@ -12,6 +12,7 @@ from guestinit.model.action import Because, Request, Step
 from guestinit.model.plan import LEFT, RUN, Change
 from guestinit.system.failed import Failed
 from guestinit.system.kinds import Done, request
+from guestinit.system.root import Root
 from tests.http.cloudstack_router import Router
 from tests.http.listener import Listener, in_turn, say
 from tests.http.namespaces import Namespace
@@ -51,6 +52,24 @@ def test_server_that_heard_forgets_the_password(kind: str, here: Namespace, tmp_
         assert tell(here, tmp_path) == Done()  # twice does no harm
     finally:
         router.close()
+
+
+def test_all_is_on_the_disk_before_anybody_is_told(here: Namespace, tmp_path: Path) -> None:
+    """Or the server forgets a password that a power cut takes from the guest."""
+    (tmp_path / "password").write_text("fQ7x")
+    router = here.run(lambda: Router("10.1.1.1", tmp_path))
+    asked: list[list[str]] = []
+
+    class Synced(Root):
+        def sync_all(self) -> None:
+            asked.append(router.log)
+
+    system = machine(tmp_path)._replace(root=Synced(str(tmp_path)))
+    try:
+        assert here.run(lambda: request.apply(Change(STEP, RUN), system)) == Done()
+    finally:
+        router.close()
+    assert (asked, router.log) == ([[]], ["saved_password"])
 
 
 def test_nobody_listens(here: Namespace, tmp_path: Path) -> None:

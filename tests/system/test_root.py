@@ -203,7 +203,7 @@ def test_a_root_that_must_not_be_written_is_loud(tree: Path) -> None:
         lambda: root.write("/x", b""), lambda: root.update("/x", lambda _: b""), lambda: root.append("/x", b""),
         lambda: root.open_log("/x"), lambda: root.make_directory("/x"), lambda: root.link("/x", "y"),
         lambda: root.remove("/x"), lambda: root.remove_tree("/x"), lambda: root.remove_directory("/x"),
-        lambda: root.set_value("/x", b""), lambda: root.sync("/etc"),
+        lambda: root.set_value("/x", b""), lambda: root.sync("/etc"), root.sync_all,
     ):  # fmt: skip
         with pytest.raises(Untouchable):
             write()

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import os
 import time
 from typing import TYPE_CHECKING
 
@@ -35,7 +34,7 @@ def apply(change: Change, system: System) -> Done:
     from guestinit.system import http, lenient
 
     action = _action(change.step)
-    os.sync()
+    system.root.sync_all()
     server = urlsplit(action.url)
     reason = ""
     for attempt in range(ATTEMPTS):
