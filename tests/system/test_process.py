@@ -5,7 +5,10 @@ import threading
 import time
 from pathlib import Path
 
+import pytest
+
 from guestinit.model.secret import Secret
+from guestinit.system import process
 from guestinit.system.process import TAIL, Process
 from guestinit.system.root import Root
 
@@ -87,13 +90,12 @@ def test_somebody_else_may_end_it_by_a_descriptor(tmp_path: Path) -> None:
     assert not mark.exists()
 
 
-def test_who_ignores_the_polite_signal_is_killed() -> None:
-    from guestinit.system import process
-
+def test_who_ignores_the_polite_signal_is_killed(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(process, "GRACE", 0.5)
     finished = Process().run(("sh", "-c", "trap '' TERM; while :; do sleep 0.1; done"), timeout=0.2)
     assert finished.timed_out
     assert finished.code == -9
-    assert finished.seconds < process.GRACE + 3
+    assert 0.7 <= finished.seconds < 5
 
 
 def test_a_daemon_that_keeps_the_output_open_is_not_waited_for(tmp_path: Path) -> None:
