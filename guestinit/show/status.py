@@ -41,7 +41,9 @@ def _first_line(document: Mapping[str, Any], colour: bool) -> str:
         parts.append(f"{source['name']} in {source['where']}" if source.get("where") else str(source["name"]))
     if document.get("instance_id"):
         parts.append(f"instance {document['instance_id']}")
-    if identity.get("kind") and not (state == "failed" and identity.get("reason") == document.get("refused")):
+    if identity.get("kind") == "none":  # nothing was looked at: an off switch
+        parts.append(str(identity.get("reason") or ""))
+    elif identity.get("kind") and not (state == "failed" and identity.get("reason") == document.get("refused")):
         parts.append(f"{identity['kind']} ({identity['reason']})" if identity.get("reason") else str(identity["kind"]))
     return f"{head}: {printable(', '.join(parts))}" if parts else head
 

@@ -96,6 +96,10 @@ problems in the input:
     [
         ({"version": 1, "state": "not started"}, "not started"),
         ({"version": 1, "state": "disabled", "refused": "a file exists"}, "disabled: a file exists"),
+        (
+            {"version": 1, "state": "disabled", "identity": {"kind": "none", "reason": "a file exists"}},
+            "disabled: a file exists",
+        ),
         ({"version": 1, "state": "running", "stage": "network"}, "running: stage network"),
         (
             {"state": "none", "datasource": {"name": ""}, "identity": {"kind": "no seed", "reason": "it is gone"}},
