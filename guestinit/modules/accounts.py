@@ -113,6 +113,9 @@ def _read_override(fields: Fields) -> Account | None:
         return None
     if value.kind == MAP:
         found = list(_one(value, "user", fields.problems, Given(DEFAULT, value.at)))
+    elif value.kind == LIST:
+        fields.wrong("user", value, "a name or a mapping", "left out; several accounts are given as 'users'")
+        return None
     else:
         name = fields.text("user")
         found = [Account(name.value, name.at)] if name and check_name(name, "user", fields.problems) else []
