@@ -114,7 +114,7 @@ class _Reader:
         label = part.label if text.count("\n") == part.text.count("\n") else f"{part.label}[rendered]"
         self._texts[label] = text
         kind = formats.recognise(text)
-        content = text.lstrip().encode() if kind == formats.SCRIPT else b""
+        content = text.lstrip().encode("utf-8", "replace") if kind == formats.SCRIPT else b""
         return part._replace(kind=kind, label=label, text=text, content=content)
 
     def _refuse(self, part: Part, document: Document) -> None:

@@ -182,6 +182,12 @@ def test_template_of_a_script() -> None:
     assert ([part.content for part in inputs.scripts], said) == ([b"#!/bin/sh\necho i-1\n"], [])
 
 
+def test_template_that_makes_what_is_no_character() -> None:
+    """A template can write one; so can a file name on CloudStack's drive, which is a key of its meta-data."""
+    inputs, said = read(user_data='## template: jinja\n#!/bin/sh\necho {{ "\\udcff" }}\n')
+    assert ([part.content for part in inputs.scripts], said) == ([b"#!/bin/sh\necho ?\n"], [])
+
+
 def test_broken_template_leaves_the_rest() -> None:
     inputs, said = read(meta_data="local-hostname: a", user_data="## template: jinja\n#cloud-config\nuser: {{ x }}\n")
     assert inputs.meta.hostname is not None
