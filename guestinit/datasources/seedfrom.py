@@ -84,7 +84,7 @@ def place(text: str, system: System) -> Place:
     if scheme == "file":
         host, slash, path = rest.partition("/")
         if host.lower() not in ("", "localhost") or not slash:
-            raise Unusable(f"{text}: write file:///path/, with three slashes")
+            raise Unusable(f"{_named(text)}: write file:///path/, with three slashes")
         text, scheme = slash + path, ""
     if not scheme and text.startswith("/"):
         return Place(_ended(_expanded(text, system, lambda value: value)))
@@ -92,13 +92,19 @@ def place(text: str, system: System) -> Place:
         from urllib.parse import quote  # delayed: whoever fetches over http needs it
 
         if "@" in rest.partition("/")[0]:
-            raise Unusable(f"{scheme}://...@{rest.partition('/')[0].rpartition('@')[2]}: a user name is not supported")
+            raise Unusable(f"{scheme}://...: a user name in front of the host is not supported")
         base, written = _expanded(rest, system, lambda value: quote(value, safe="")), rest
         if "?" not in rest:
             base, written = _ended(base), _ended(written)
         return Place(f"{scheme}://{base}", f"{scheme}://{written}")
     known = "http://, https://, file:/// and absolute paths are read"
-    raise Unusable(f"{scheme}:// is not supported; {known}" if scheme else f"{text}: no place for a seed; {known}")
+    wrong = f"{scheme}:// is not supported" if scheme else f"{_named(text)}: no place for a seed"
+    raise Unusable(f"{wrong}; {known}")
+
+
+def _named(text: str) -> str:
+    """An address that is wrong, for people: a query may hold a password, and so may what is in front of an @."""
+    return "..." if "@" in text else text.partition("?")[0]
 
 
 def _ended(base: str) -> str:
@@ -115,7 +121,7 @@ def _expanded(text: str, system: System, quoted: Callable[[str], str]) -> str:
         field, mark, rest = piece.partition("__")
         name = _DMI.get(field.lower())
         if not mark or name is None:
-            raise Unusable(f"__dmi.{field}__: no field of SMBIOS; known: {', '.join(_DMI)}")
+            raise Unusable(f"__dmi.{_named(field)}__: no field of SMBIOS; known: {', '.join(_DMI)}")
         value = read_dmi(name, system)
         if not value:
             raise Unusable(f"__dmi.{field}__: this machine's SMBIOS does not say it")

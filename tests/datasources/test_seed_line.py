@@ -119,7 +119,11 @@ def test_what_smbios_fills_in_is_not_shown(machine: Machine, end: str) -> None:
         ("ftp://h/", "ftp:// is not supported; http://, https://, file:/// and absolute paths are read"),
         ("web1", "web1: no place for a seed; http://, https://, file:/// and absolute paths are read"),
         ("/srv/__dmi.system-uuid__/", "__dmi.system-uuid__: this machine's SMBIOS does not say it"),
-        ("http://me:secret@h/", "http://...@h: a user name is not supported"),
+        ("http://me:secret@h/", "http://...: a user name in front of the host is not supported"),
+        ("http://me:s?secret@h?x=a@b&y=secret", "http://...: a user name in front of the host is not supported"),
+        ("h/web1?of=secret", "h/web1: no place for a seed; http://, https://, file:/// and absolute paths are read"),
+        ("me:secret@h/", "...: no place for a seed; http://, https://, file:/// and absolute paths are read"),
+        ("file://h?secret", "file://h: write file:///path/, with three slashes"),
     ],
 )
 def test_a_seedfrom_that_leads_nowhere_is_named_and_drives_are_looked_at(
@@ -135,6 +139,8 @@ def test_a_seedfrom_that_leads_nowhere_is_named_and_drives_are_looked_at(
 def test_an_unknown_dmi_field_is_named(machine: Machine) -> None:
     (reason, *_) = find(machine(serial="ds=nocloud;s=http://h/__dmi.serial__/")).reasons
     assert "__dmi.serial__: no field of SMBIOS; known: baseboard-asset-tag, " in reason
+    (reason, *_) = find(machine(serial="ds=nocloud;s=http://h/__dmi.serial/?of=secret")).reasons
+    assert "__dmi.serial/__: no field of SMBIOS" in reason and "secret" not in reason
 
 
 def test_the_command_line_has_the_last_word(machine: Machine) -> None:
