@@ -63,8 +63,11 @@ def without_seed(order: Order, image: Image, found: Found, system: System, say: 
     return nothing_found(order, system, found)
 
 
-def nothing_found(order: Order, system: System, found: Found) -> Union[Preview, Ended]:
-    """No seed: nothing is done, and that is fine; the next boot asks again. A metadata service may still have one."""
+def nothing_found(order: Order, system: System, found: Found, gone: str = "the drive is gone") -> Union[Preview, Ended]:
+    """No seed: nothing is done, and that is fine; the next boot asks again. A metadata service may still have one.
+
+    `gone`: what a settled machine is told of the seed that it had.
+    """
     from guestinit.datasources import services
     from guestinit.system import unchanged
 
@@ -80,7 +83,7 @@ def nothing_found(order: Order, system: System, found: Found) -> Union[Preview, 
     if found.service and order.stages == (STAGES[0],):
         identity = Identity("unknown", f"{server(found.service)} has to be asked")
         return Ended(Report("", "", found.reasons, identity, order.stages[-1], (), (), {}, left=(NETWORK,)))
-    gone = f"{server(found.service)} gave no seed" if found.service else "the drive is gone"
+    gone = f"{server(found.service)} gave no seed" if found.service else gone
     reason = gone if found.service else "no datasource has anything for this machine"
     if was:
         reason = f"{gone}; the machine stays as it was settled"
@@ -112,8 +115,13 @@ def wait_for_network(order: Order, image: Image, found: Found, system: System, s
 
 
 def switched_off(seed: Seed, config: Config) -> str:
-    """Why a seed that was found is not used."""
-    return f"{seed.datasource}: {seed.where} is not used: {config.inputs.meta.at.file} says dsmode: disabled"
+    """Why a seed that was found is not used, with who says so: the line goes before meta-data."""
+    from guestinit.system.seed_line import PLACES
+
+    lines = [name for name, _, _ in PLACES]
+    said = [each.label for each in seed.documents if each.name in lines and b"dsmode=disabled" in each.content.lower()]
+    who = said[-1] if said else config.inputs.meta.at.file
+    return f"{seed.datasource}: {seed.where} is not used: {who} says dsmode: disabled"
 
 
 def server(service: str) -> str:

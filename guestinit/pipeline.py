@@ -45,11 +45,13 @@ def run(order: Order, system: System, say: Say) -> Union[Preview, Ended]:
         return with_problems(without_seed(order, image, found, system, say), problems)
     config = read_config(found.seed, image, problems)
     if config.inputs.meta.dsmode == "disabled":
-        return nothing_found(order, system, Found(None, (*found.reasons, switched_off(found.seed, config))))
+        unused = Found(None, (*found.reasons, switched_off(found.seed, config)))
+        return nothing_found(order, system, unused, "the seed says that it is not to be used")
     instance = describe_instance(found.seed, config, system)
     identity = recognise_machine(instance, order.again, STAGES[0] in order.stages, system)
     if medium_was_changed(order, identity, system):
-        return nothing_found(order, system, Found(None, ("the medium was changed; the next boot looks at it",)))
+        later = Found(None, ("the medium was changed; the next boot looks at it",))
+        return nothing_found(order, system, later, "the medium was changed")
     stage = order.stages[-1]
     if found.service and identity.kind == SAME:  # its documents are not kept: later stages would have nobody to ask
         order = order._replace(stages=STAGES)

@@ -25,9 +25,7 @@ FIRST = (LOCAL, NETWORK)
 
 def run_stage(stage: str, system: System) -> int:
     """Run one stage and report it. The exit code is the unit's: 0 also when degraded, 1 when failed."""
-    from guestinit.system import facts
-
-    reason = facts.disabled(system) or cloud_init_in_charge(system)
+    reason = off_switch(system)
     if reason:
         return stand_aside(reason, system)
     with Lock(system.root.path):
@@ -180,10 +178,13 @@ def stand_aside(reason: str, system: System) -> int:
     return 0
 
 
-def cloud_init_in_charge(system: System) -> str:
-    """Two agents on one machine would undo each other's work."""
+def off_switch(system: System) -> str:
+    """Why boots do nothing here; "" if they do. Two agents on one machine would undo each other's work."""
     from guestinit.system import facts
 
+    reason = facts.disabled(system)
+    if reason:
+        return reason
     if facts.cloud_init_enabled(system):
         return "cloud-init is installed and enabled; disable it, or remove guestinit"
     return ""

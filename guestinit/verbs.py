@@ -35,6 +35,12 @@ def preview(options: Namespace) -> int:
     if os.geteuid() != 0 and not options.seed and options.root == "/":
         complain("not root: drives, serial numbers and what was done here before cannot be read", "a boot may see more")
     system = open_system(options.root, writable=False)
+    if system.live and not options.seed and not getattr(options, "again", ()):
+        from guestinit.stages import off_switch
+
+        reason = off_switch(system)
+        if reason:
+            complain(f"a boot does nothing here: {reason}", "this is what it would do otherwise")
     order = pipeline.Order(STAGES, options.seed, True, options.strict, tuple(getattr(options, "again", ())))
     try:
         seen = pipeline.run(order, system, say)
@@ -130,14 +136,15 @@ def clean(options: Namespace) -> int:
 def status(options: Namespace) -> int:
     """`guestinit status`: how far this boot is, and how it went."""
     from guestinit.show import status as show
-    from guestinit.system import announce, facts, waiting
+    from guestinit.stages import off_switch
+    from guestinit.system import announce, waiting
 
     system = open_system("/", writable=False)
     if options.timeout is not None and options.timeout < 0:
         return complain("--timeout takes seconds, 0 or more", code=EXIT_USAGE)
     document = announce.read_status(system)
     if not document:
-        reason = facts.disabled(system)
+        reason = off_switch(system)
         if reason:
             document = {"version": 1, "state": DISABLED, "refused": reason}
     if options.wait and document.get("state", UNSTARTED) in (UNSTARTED, RUNNING):

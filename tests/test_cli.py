@@ -21,6 +21,7 @@ TOP = Path(__file__).parents[1]
 SEED = TOP / "examples" / "proxmox"
 ROOT = TOP / "examples" / "root"
 DRY_RUN = ["--dry-run", "--seed", str(SEED), "--root", str(ROOT)]
+PREVIEW = f"exec {sys.executable} -m guestinit.cli --dry-run"
 NOBODY = ["setpriv", "--reuid=65534", "--regid=65534", "--clear-groups", "--inh-caps=-all", "--bounding-set=-all"]
 
 needs_root = pytest.mark.skipif(os.geteuid() != 0, reason="only root can become somebody else")
@@ -388,6 +389,14 @@ def on_a_bare_machine(words: str) -> subprocess.CompletedProcess[str]:
     empty = "mount -t tmpfs none /run && mount -t tmpfs none /var/lib"
     script = f"{empty} && exec {sys.executable} -m guestinit.cli {words}"
     return start(["unshare", "--mount", "sh", "-c", script], {})
+
+
+@needs_root
+def test_dry_run_says_that_a_boot_does_nothing_here() -> None:
+    script = f"mount -t tmpfs none /etc && mkdir /etc/guestinit && touch /etc/guestinit/disabled && {PREVIEW}"
+    done = start(["unshare", "--mount", "sh", "-c", script], {})
+    assert done.stderr.startswith("guestinit: a boot does nothing here: switched off by /etc/guestinit/disabled\n")
+    assert "Nothing was touched." in done.stdout
 
 
 HINT = "there is no report of this boot; see 'systemctl status guestinit-local'"

@@ -174,6 +174,16 @@ def test_dsmode_disabled_leaves_the_machine_alone(machine: Machine) -> None:
     )
 
 
+def test_dsmode_disabled_names_who_says_so(machine: Machine) -> None:
+    machine.boot()
+    say(machine, command_line="ro ds=nocloud;dsmode=disabled")
+    seen = machine.preview()
+    assert seen.identity.reason == "the seed says that it is not to be used; the machine stays as it was settled"
+    assert seen.reasons[-1] == (
+        "nocloud: /dev/sr0 (cidata, iso9660) is not used: kernel command line says dsmode: disabled"
+    )
+
+
 def test_dsmode_pass_keeps_to_the_network(machine: Machine) -> None:
     assert machine.drive is not None
     machine.drive["meta-data"] += b"dsmode: pass\n"
