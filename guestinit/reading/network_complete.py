@@ -120,6 +120,7 @@ def _in_order(names: set[str], needs: dict[str, set[str]], needed: dict[str, set
 def _without_orphans(links: list[Link], problems: Problems) -> list[Link]:
     """A VLAN or tunnel without its link goes, and with it a VLAN on that VLAN."""
     names = {link.name for link in links}
+    labels = _labels(links)
     above: dict[str, list[Link]] = {}
     for link in links:
         if link.parent:
@@ -128,15 +129,26 @@ def _without_orphans(links: list[Link], problems: Problems) -> list[Link]:
     gone = set()
     for link in orphans:  # grows
         message = f"its link '{link.parent}' is not in this document, or was left out"
-        problems.error(link.at, link.path, message, values.LEFT_OUT)
+        problems.error(link.at, link.path, message, labels.get(link.parent, "") + values.LEFT_OUT)
         gone.add(link.name)
         orphans += above.get(link.name, [])
     return [link for link in links if link.name not in gone]
 
 
+def _labels(links: list[Link]) -> dict[str, str]:
+    """For hints: what the document calls an interface that somebody names as the kernel does, or will."""
+    found = {}
+    for link in links:
+        for name in (link.set_name, link.match.exact_name) if link.kind in HARDWARE else ():
+            if name and name != link.name:
+                found[name] = f"write '{link.name}', as this document calls {name}; "
+    return found
+
+
 def _with_relations(links: list[Link], problems: Problems) -> list[Link]:
     """Members and parents exist; what belongs to a bond or a bridge has no addresses of its own."""
     links = _without_orphans(links, problems)
+    labels = _labels(links)
     known = {link.name for link in links}
     owner: dict[str, Link] = {}
     checked = []
@@ -152,7 +164,8 @@ def _with_relations(links: list[Link], problems: Problems) -> list[Link]:
                 owner[member.value] = link
                 members.append(member)
                 continue
-            problems.error(member.at, link.path, message, "this member is left out", len(member.value))
+            hint = labels.get(member.value, "") + "this member is left out"
+            problems.error(member.at, link.path, message, hint, len(member.value))
         checked.append(_without_strangers(link._replace(members=tuple(members)), problems))
     for index, link in enumerate(checked):
         if link.port and (link.name not in owner or owner[link.name].kind != BRIDGE):
@@ -295,10 +308,15 @@ def _check_gateways(link: Link, problems: Problems) -> Link:
         return link._replace(routes=_without_repeats(link.routes))
     subnets = _Subnets((link,))
     own = {address.ip for address in link.addresses}
+    broadcasts = {values.broadcast(str(address)) for address in link.addresses if address.family == 4}
     routes = []
     for route in _without_repeats(link.routes):
         if route.via in own:
             message = f"the gateway {route.via} is the interface's own address"
+            problems.error(route.at, link.path, message, "this route is left out", len(route.via))
+            continue
+        if route.via and route.via in broadcasts:
+            message = f"the gateway {route.via} is the broadcast address of its subnet"
             problems.error(route.at, link.path, message, "this route is left out", len(route.via))
             continue
         if route.via and not route.on_link and not subnets.hold(route.via) and not _is_link_local6(route.via):

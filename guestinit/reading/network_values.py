@@ -243,6 +243,14 @@ def network(text: str, mask: str | None = None) -> str | None:
     return str(ipaddress.ip_network(f"{found}/{prefix}", strict=False))
 
 
+def broadcast(cidr: str) -> str:
+    """The address of all machines in an IPv4 subnet; empty where every address is a machine's."""
+    import ipaddress
+
+    found = ipaddress.ip_network(cidr, strict=False)
+    return str(found.broadcast_address) if found.prefixlen < 31 else ""
+
+
 def gateway(given: Given[str], path: str, problems: Problems) -> str | None:
     """The address of a next hop; None, with a problem, if it is none."""
     found = ip(given.value)
