@@ -8,6 +8,7 @@ from collections.abc import Sequence
 from typing import NamedTuple
 
 from guestinit.model.network import (
+    BOND,
     BRIDGE,
     CONFIGURED,
     EMPTY,
@@ -175,17 +176,22 @@ def _with_relations(links: list[Link], problems: Problems) -> list[Link]:
     return [_as_member(link, owner[link.name], problems) if link.name in owner else link for link in checked]
 
 
-def _without_strangers(bridge: Link, problems: Problems) -> Link:
-    """What a bridge says of its ports is about its members."""
-    members = {member.value for member in bridge.members}
-    strangers = {name for name, _ in (*bridge.costs, *bridge.priorities)} - members
+def _without_strangers(link: Link, problems: Problems) -> Link:
+    """What a bond or a bridge says of its members is about its members."""
+    members = {member.value for member in link.members}
+    primary = dict(link.parameters).get("primary") if link.kind == BOND else None
+    if primary is not None and primary not in members:
+        message = f"'{primary[:40]}' is no member, so it cannot be the primary one"
+        problems.error(link.at, link.path, message, "left out")
+        link = link._replace(parameters=tuple(each for each in link.parameters if each[0] != "primary"))
+    strangers = {name for name, _ in (*link.costs, *link.priorities)} - members
     if not strangers:
-        return bridge
+        return link
     message = f"cost or priority of what is no member: {', '.join(sorted(strangers))}"
-    problems.error(bridge.at, bridge.path, message, "left out")
-    return bridge._replace(
-        costs=tuple(each for each in bridge.costs if each[0] in members),
-        priorities=tuple(each for each in bridge.priorities if each[0] in members),
+    problems.error(link.at, link.path, message, "left out")
+    return link._replace(
+        costs=tuple(each for each in link.costs if each[0] in members),
+        priorities=tuple(each for each in link.priorities if each[0] in members),
     )
 
 

@@ -12,7 +12,7 @@ from guestinit.model.fields import describe, nearest
 from guestinit.model.network import BOND
 from guestinit.model.problem import Problems
 from guestinit.model.value import LIST, MAP, SCALAR, Given, Value
-from guestinit.reading.network_values import describe_text, is_word
+from guestinit.reading.network_values import describe_text, ip, is_word
 
 BOND_MODES = ("balance-rr", "active-backup", "balance-xor", "broadcast", "802.3ad", "balance-tlb", "balance-alb")
 
@@ -78,6 +78,15 @@ _DEFAULTS = {
     "arp_all_targets": "any", "packets_per_slave": "1",
 }  # fmt: skip
 _FLAGS = ("all_slaves_active", "stp")
+_MOST = 2**31 - 1
+# What the kernel takes (drivers/net/bonding/bond_options.c, net/bridge/br_private.h), and NetworkManager.
+_RANGES = {
+    "num_grat_arp": (0, 255), "resend_igmp": (0, 255), "packets_per_slave": (0, 65535), "lp_interval": (1, _MOST),
+    "priority": (0, 65535), "forward_delay": (0, 30), "hello_time": (1, 10), "max_age": (6, 40),
+    "ageing_time": (0, 1000000),
+}  # fmt: skip
+_LEAST_WITH_STP = 2  # seconds of forward_delay
+_RANGES_OF_MEMBERS = {"costs": (1, 65535), "priorities": (0, 63)}
 # Times may have a unit. These are the kernel's, as microseconds.
 _TIMES = {
     **dict.fromkeys(("miimon", "updelay", "downdelay", "arp_interval"), 1000),
@@ -106,7 +115,7 @@ def read(value: Value | None, kind: str, path: str, problems: Problems) -> tuple
         plain = plain[len(kind) + 1 :] if plain.startswith(kind + "-") else plain
         where = f"{path}.{key.text}"
         if plain in _MEMBER and kind != BOND:
-            by_member[_MEMBER[plain]] = _numbers_by_member(each, where, problems)
+            by_member[_MEMBER[plain]] = _numbers_by_member(each, where, _RANGES_OF_MEMBERS[_MEMBER[plain]], problems)
         elif plain in _NOTHING:
             problems.note(key.at, where, "has no effect here", "nothing is lost", len(key.text))
         elif plain not in known:
@@ -119,6 +128,9 @@ def read(value: Value | None, kind: str, path: str, problems: Problems) -> tuple
                 found[known[plain]] = text
     if kind == BOND:
         _drop_contradictions(found, value, path, problems)
+    elif found.get("stp") == "1" and int(found.get("forward_delay", _LEAST_WITH_STP)) < _LEAST_WITH_STP:
+        message = f"with the spanning tree forward_delay is at least {_LEAST_WITH_STP} seconds"
+        problems.error(value.at, path, f"{message}, got {found.pop('forward_delay')}", "left out")
     return tuple(sorted(found.items())), by_member.get("costs", ()), by_member.get("priorities", ())
 
 
@@ -151,7 +163,8 @@ def _parameter(name: str, value: Value, path: str, problems: Problems) -> str:
     if any(item.kind != SCALAR for item in items):
         problems.error(value.at, path, f"expected text, got {describe(value)}", "left out")
         return ""
-    text = ",".join(item.text.strip() for item in items).lower().replace(" ", ",")
+    text = ",".join(item.text.strip() for item in items).replace(" ", ",")
+    text = text if name == "primary" else text.lower()
     if name in _FLAGS:
         text = {"true": "1", "yes": "1", "on": "1", "false": "0", "no": "0", "off": "0"}.get(text, text)
     choice = _NUMBERED.get(name, ())
@@ -159,16 +172,21 @@ def _parameter(name: str, value: Value, path: str, problems: Problems) -> str:
         text = _time(text, _TIMES[name])
     if text.isascii() and text.isdecimal() and choice:
         text = choice[int(text)] if len(text) < 3 and int(text) < len(choice) else "?"
+    is_number = not choice and name not in ("arp_ip_target", "primary", *_FLAGS)
+    low, high = _RANGES.get(name, (0, _MOST))
     wrong = (
         (choice and text not in choice)
         or (name in _FLAGS and text not in ("0", "1"))
         or not all(is_word(part) for part in text.split(","))
-        or (not choice and name not in ("arp_ip_target", "primary") and not (text.isascii() and text.isdecimal()))
+        or (is_number and not _is_between(text, low, high))
+        or (name == "arp_ip_target" and not all(_is_ipv4(part) for part in text.split(",")))
         or len(text) > 200
     )
     if wrong:
-        expected = f"one of {', '.join(choice)}" if choice else "a number"
-        given = Given(value.text, value.at)
+        expected = f"one of {', '.join(choice)}" if choice else f"a number from {low} to {high}"
+        others = {"arp_ip_target": "IPv4 addresses", "primary": "the name of a member"}
+        expected = "true or false" if name in _FLAGS else others.get(name, expected)
+        given = Given(value.text or text, value.at)
         problems.error(value.at, path, f"expected {expected}, got {describe_text(given)}", "left out", len(value.text))
         return ""
     return text
@@ -184,7 +202,16 @@ def _time(text: str, unit: int) -> str:
     return text if rest else str(whole)
 
 
-def _numbers_by_member(value: Value, path: str, problems: Problems) -> Numbers:
+def _is_ipv4(text: str) -> bool:
+    found = ip(text)
+    return found is not None and found.version == 4
+
+
+def _is_between(text: str, low: int, high: int) -> bool:
+    return text.isascii() and text.isdecimal() and len(text) <= 12 and low <= int(text) <= high
+
+
+def _numbers_by_member(value: Value, path: str, bounds: tuple[int, int], problems: Problems) -> Numbers:
     """`{eth0: 50}`, or interfaces(5) texts like `eth0 50`."""
     if value.kind == MAP:
         pairs = [(key.text, each.text, each.at) for key, each in value.pairs]
@@ -193,10 +220,11 @@ def _numbers_by_member(value: Value, path: str, problems: Problems) -> Numbers:
         pairs = [(*_cut(item.text), item.at) for item in items]
     found = []
     for name, number, at in pairs:
-        if number.isascii() and number.isdecimal() and len(number) < 10:
+        if _is_between(number, *bounds):
             found.append((name, int(number)))
         else:
-            problems.error(at, path, f"expected an interface and a number, got {name[:40]!r}", "left out")
+            message = f"expected an interface and a number from {bounds[0]} to {bounds[1]}"
+            problems.error(at, path, f"{message}, got {name[:40]!r} and {number[:20]!r}", "left out")
     return tuple(found)
 
 

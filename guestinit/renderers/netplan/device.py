@@ -47,8 +47,6 @@ _OFFLOADS = {
     "LargeReceiveOffload": "large-receive-offload",
 }
 _FLAGS = ("stp", "all_slaves_active")
-_MOST = 2**32 - 1
-_MOST_PRIORITY = 63  # of a bridge's port
 
 
 def describe(link: Link, ids: dict[str, str], waited_for: bool, problems: Problems) -> dict[str, Tree]:
@@ -115,27 +113,13 @@ def _parameters(link: Link, ids: dict[str, str], problems: Problems) -> dict[str
             found[theirs] = value.split(",")
         elif name in _FLAGS and value:
             found[theirs] = value == "1"
-        elif value.isdecimal() and int(value) > _MOST:
-            message = f"netplan takes no {theirs} above {_MOST}"
-            problems.error(link.at, link.path, message, "left out")
         elif value:
             found[theirs] = int(value) if value.isdecimal() else value
     members = {member.value for member in link.members}
-    primary = given.get("primary")
-    if primary in members:
-        found["primary"] = ids[primary]
-    elif primary is not None:
-        problems.error(link.at, link.path, f"'{primary}' is no member of '{link.name}'", "no member is preferred")
-    for theirs, most, pairs in (
-        ("path-cost", _MOST - 1, link.costs), ("port-priority", _MOST_PRIORITY, link.priorities),
-    ):  # fmt: skip
-        by_member = {ids[name]: number for name, number in pairs if name in members and number <= most}
+    if given.get("primary") in members:
+        found["primary"] = ids[given["primary"]]
+    for theirs, pairs in (("path-cost", link.costs), ("port-priority", link.priorities)):
+        by_member = {ids[name]: number for name, number in pairs if name in members}
         if by_member:
             found[theirs] = by_member
-        for name, number in pairs:
-            reason = f"'{name}' is no member of '{link.name}'" if name not in members else ""
-            if number > most:
-                reason = f"netplan takes no {theirs} above {most}, got {number} for '{name}'"
-            if reason:
-                problems.error(link.at, link.path, reason, f"this {theirs} is left out")
     return found

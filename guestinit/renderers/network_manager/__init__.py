@@ -202,11 +202,12 @@ def _virtual(link: Link, kernel_names: dict[str, str], problems: Problems) -> li
         return [section]
     if link.kind == BRIDGE:
         section = Section("bridge", "true", "false")
-        for name in ("forward_delay", "hello_time", "max_age", "ageing_time", "priority"):
-            section.set(name.replace("_", "-"), parameters.get(name))
         if parameters.get("forward_delay") in ("0", "1"):
             message = f"NetworkManager sets no forward delay of {parameters['forward_delay']} s"
             problems.note(link.at, link.path, message, "without the spanning tree it has no effect")
+            parameters["forward_delay"] = "0"  # it refuses a profile with 1
+        for name in ("forward_delay", "hello_time", "max_age", "ageing_time", "priority"):
+            section.set(name.replace("_", "-"), parameters.get(name))
         # NetworkManager's own default is yes, which keeps a new bridge silent for half a minute; the kernel's is no.
         section.set("stp", parameters.get("stp") == "1")
         return [section]
