@@ -153,8 +153,8 @@ def test_a_seed_directory_of_the_image(boots: Machine, write: Callable[..., str]
 def test_a_seed_directory_that_appears_comes_before_the_drive(boots: Machine, write: Callable[..., str]) -> None:
     nova = drive(write("a", NOVA))
     baked = {f"/var/lib/cloud/seed/config_drive/{name}": text.replace("C.UTF-8", "C") for name, text in NOVA.items()}
-    told = boots(nova, {**nova, "files": baked})
-    assert [(boot.kind, boot.full) for boot in told] == [("new", True), ("reconfigured", True)]
+    told = boots(nova, {**nova, "files": baked}, nova)
+    assert [(boot.kind, boot.full) for boot in told] == [("new", True), ("reconfigured", True), ("same", False)]
 
 
 def test_what_the_serial_number_says(boots: Machine, write: Callable[..., str]) -> None:

@@ -77,7 +77,7 @@ def open_seed(path: str, system: System) -> Search:
 
 def compared(seed: Seed) -> tuple[str, ...]:
     """What a later boot has to read to see whether a drive still says the same: also what was not there."""
-    taken = {path for document in seed.documents if (path := _path(document))}
+    taken = {_path(document, seed) for document in seed.documents}
     version = next((path.split("/")[1] for path in taken if path.startswith("openstack/") and CONTENT not in path), "")
     names = [f"openstack/{newer}/meta_data.json" for newer in VERSIONS[: VERSIONS.index(version or "latest")]]
     names += [f"openstack/{version or 'latest'}/{file}" for file in DOCUMENTS if file != "user_data"]
@@ -88,9 +88,10 @@ def compared(seed: Seed) -> tuple[str, ...]:
     return (*names, f"{CONTENT}*", f"{CLOUDSTACK}*.txt", PASSWORD)
 
 
-def _path(document: Document) -> str:
-    """Where on its volume a document lies, by its label."""
-    return document.label.partition(":")[2]
+def _path(document: Document, seed: Seed) -> str:
+    """Where on its volume, or below the directory of the image, a document lies, by its label."""
+    top = f"{seed.where}/"
+    return document.label[len(top) :] if document.label.startswith(top) else document.label.partition(":")[2]
 
 
 def _seed(files: Mapping[str, tuple[str, bytes]], where: str, reason: str, wrong: str) -> tuple[Seed | None, str]:
