@@ -85,7 +85,7 @@ def build_parser() -> argparse.ArgumentParser:
     """All verbs and their options; the man page and the completions say the same."""
     import argparse  # delayed: people only
 
-    from guestinit import __version__
+    from guestinit import __version__, modules
 
     class Parser(argparse.ArgumentParser):
         def error(self, message: str) -> NoReturn:
@@ -122,8 +122,9 @@ def build_parser() -> argparse.ArgumentParser:
                                 **more)  # type: ignore[arg-type]  # fmt: skip
 
     apply = add("apply", "do it now, on this system or offline on a mounted image", parents=[preview])
+    names = ", ".join(name for name, _ in modules.ORDER)
     apply.add_argument(
-        "--again", metavar="MODULE", nargs="+", default=[], help="run these modules once more on this machine"
+        "--again", metavar="MODULE", nargs="+", default=[], help=f"run these once more on this machine: {names}"
     )
 
     clean = add("clean", "forget this instance: what a template builder runs last")

@@ -142,6 +142,8 @@ def status(options: Namespace) -> int:
     system = open_system("/", writable=False)
     if options.timeout is not None and options.timeout < 0:
         return complain("--timeout takes seconds, 0 or more", code=EXIT_USAGE)
+    if options.timeout is not None and not options.wait:
+        return complain("--timeout is for --wait", "guestinit status --wait --timeout S", EXIT_USAGE)
     document = announce.read_status(system)
     if not document:
         reason = off_switch(system)

@@ -87,6 +87,7 @@ def test_version() -> None:
         (["run"], "--stage"),
         (["run", "--stage", "lunch"], "unknown stage 'lunch'"),
         (["status", "--timeout", "-1", "--wait"], "0 or more"),
+        (["status", "--timeout", "5"], "--timeout is for --wait"),
         (["status", "--timeout", "soon"], "invalid float value: 'soon'"),
         (["net"], "VERB"),
         (["net", "render", str(SEED / "network-config"), "--renderer", "wicked", "--output", "/x"], "unknown renderer"),
