@@ -186,7 +186,7 @@ def off_switch(system: System) -> str:
     if reason:
         return reason
     if facts.cloud_init_enabled(system):
-        return "cloud-init is installed and enabled; disable it, or remove guestinit"
+        return "cloud-init is installed and enabled; remove one of the two, or 'systemctl mask cloud-init.target'"
     return ""
 
 
