@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from guestinit.model.fields import Fields, Key
-from guestinit.model.network import Route, Rule
+from guestinit.model.network import MAIN_TABLE, Route, Rule
 from guestinit.model.value import SCALAR, Given, Value
 from guestinit.reading import network_values as values
 
@@ -28,7 +28,7 @@ V2_KEYS = (
     Key("via", "address", "the next hop"),
     Key("metric", "number", "the lower one is preferred"),
     Key("on-link", "true or false", "whether the gateway is reached without a subnet that holds it"),
-    Key("table", "number", "the routing table"),
+    Key("table", "number or main", "the routing table"),
     Key("scope", "text", "global, link or host"),
     Key("type", "text", "unicast, blackhole, unreachable, prohibit, throw or local"),
     Key("from", "address", "the preferred source address"),
@@ -40,7 +40,7 @@ V2_KEYS = (
 RULE_KEYS = (
     Key("from", "CIDR", "the source"),
     Key("to", "CIDR", "the destination"),
-    Key("table", "number", "the routing table that is asked"),
+    Key("table", "number or main", "the routing table that is asked"),
     Key("priority", "number", "the lower one is asked first"),
     Key("mark", "number", "the firewall's mark"),
     Key("type-of-service", "number", "of the packet"),
@@ -101,10 +101,17 @@ def read_v2(fields: Fields) -> Route | None:
     if not via and not scope and kind in ("", "unicast") and found in ("0.0.0.0/0", "::/0"):
         fields.problems.error(fields.at, fields.path, "a default route needs 'via', or 'scope: link'", _LEFT_OUT)
         return None
+    if via and scope in ("link", "host"):
+        expected = "global beside a gateway"
+        fields.wrong("scope", fields.raw("scope") or fields.value, expected, "the route is set without a scope")
+        scope = ""
     metric, mtu = fields.number("metric", 0, _MOST), fields.number("mtu", 68, _MOST)
     names = ("congestion-window", "advertised-receive-window", "advertised-mss")
     tcp = [fields.number(name, 1, 2**16 - 1) for name in names]
-    table, on_link = fields.number("table", 1, _MOST), fields.flag("on-link")
+    table, on_link = _table(fields), fields.flag("on-link")
+    if table is None and fields.raw("table") is not None:  # in the main one it would take packets from others
+        fields.problems.error(fields.at, fields.path, "its table cannot be used", _LEFT_OUT)
+        return None
     source = fields.text("from")
     address = values.ip(source.value) if source is not None else None
     if source is not None and (address is None or (address.version == 6) != (":" in found)):
@@ -116,7 +123,7 @@ def read_v2(fields: Fields) -> Route | None:
         via,
         metric.value if metric else None,
         bool(on_link and on_link.value and via),
-        table.value if table else None,
+        table,
         scope,
         kind,
         str(values.ip(source.value)) if source else "",
@@ -139,9 +146,14 @@ def read_rule(fields: Fields, usual_table: int | None = None) -> Rule | None:
         sides[name] = found
     numbers = {
         name: fields.number(name, 0, most)
-        for name, most in (("table", _MOST), ("priority", _MOST), ("mark", _MOST), ("type-of-service", 255))
+        for name, most in (("priority", _MOST), ("mark", _MOST), ("type-of-service", 255))
     }
-    table, priority, mark, tos = (each.value if each else None for each in numbers.values())
+    priority, mark, tos = (each.value if each else None for each in numbers.values())
+    table = _table(fields)
+    for name, number in (("mark", mark), ("type-of-service", tos), ("table", table)):
+        if number is None and fields.raw(name) is not None:  # without it, it would be about other packets
+            fields.problems.error(fields.at, fields.path, f"its {name} cannot be used", "this rule is left out")
+            return None
     table = usual_table if table is None else table
     source, to = sides["from"], sides["to"]
     if source and to and (":" in source) != (":" in to):
@@ -152,6 +164,15 @@ def read_rule(fields: Fields, usual_table: int | None = None) -> Rule | None:
         fields.problems.error(fields.at, fields.path, message, "this rule is left out")
         return None
     return Rule(fields.at, source, to, table, priority, mark, tos)
+
+
+def _table(fields: Fields) -> int | None:
+    """A routing table, by number or as `main`."""
+    given = fields.raw("table")
+    if given is not None and given.text == "main":
+        return MAIN_TABLE
+    found = fields.number("table", 1, _MOST)
+    return found.value if found else None
 
 
 def _destination(

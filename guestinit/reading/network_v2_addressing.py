@@ -109,6 +109,9 @@ def _addresses(fields: Fields) -> tuple[Address, ...]:
         label, lifetime = values.word(more, "label"), values.choice(more, "lifetime", ("0", "forever"))
         if label is not None and address.family == 4 and len(label.value) <= values.LONGEST_NAME:
             address = address._replace(label=label.value)
+        elif label is not None:
+            expected = f"a label of at most {values.LONGEST_NAME} characters, on an IPv4 address"
+            more.wrong("label", Value(SCALAR, label.at, label.value), expected, "the address is set without")
         address = address._replace(deprecated=lifetime == "0")
         if address.ip in found:
             fields.problems.warning(item.at, where, f"{address.ip} is given twice", "it is taken once", len(item.text))
