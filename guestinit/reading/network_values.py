@@ -146,6 +146,11 @@ def is_multicast(text: str) -> bool:
     return found is not None and found.is_multicast
 
 
+def is_link_local6(text: str) -> bool:
+    """Whether an address, as inet_ntop(3) writes it, is in fe80::/10, so that every link may have it."""
+    return text[:3] in ("fe8", "fe9", "fea", "feb")
+
+
 def is_host(prefix: int, family: int) -> bool:
     """Whether a prefix covers one address only, so that every gateway is outside it."""
     return prefix == (32 if family == 4 else 128)
