@@ -110,6 +110,19 @@ class Power:
         self.moments += 1
 
 
+class CutWhen(Power):
+    """It fails at the first moment at which something holds."""
+
+    def __init__(self, holds: Callable[[], bool]) -> None:
+        super().__init__()
+        self.holds = holds
+
+    def moment(self) -> None:
+        if self.holds():
+            raise PowerCut
+        super().moment()
+
+
 class Disk(Root):
     """A root whose power may fail before any change."""
 

@@ -27,7 +27,7 @@ from guestinit.system.system import System
 from tests.http.cloudstack_router import Router, fill
 from tests.http.namespaces import Ends, Namespace, router_link
 from tests.media.played import NoDrives
-from tests.story.test_boots import Disk, Machine, Power, PowerCut, Programs, copy
+from tests.story.test_boots import CutWhen, Disk, Machine, Power, PowerCut, Programs, copy
 from tests.story.test_boots import fast as fast
 from tests.story.test_boots import machine as machine
 
@@ -516,24 +516,13 @@ def test_power_cut_at_every_moment_of_a_reset(guest: Guest, router: Watching, tm
     assert between >= 1
 
 
-class UntilTelling(Power):
-    """It fails when the router is about to be told that the password is applied."""
-
-    def __init__(self, guest: Guest) -> None:
-        super().__init__()
-        self.guest = guest
-
-    def moment(self) -> None:
-        if '{"begun": "request:password_server"}' in self.guest.read("var/lib/guestinit/journal"):
-            raise PowerCut
-
-
 def test_router_that_is_gone_after_a_power_cut_is_told_later(guest: Guest, router: Watching) -> None:
     """Between password and acknowledgement the power fails, and the router is away: what was kept is enough."""
     settle(guest, router)
     hand_over(router, RESET)
+    begun = '{"begun": "request:password_server"}'
     with pytest.raises(PowerCut):
-        guest.start(UntilTelling(guest))
+        guest.start(CutWhen(lambda: begun in guest.read("var/lib/guestinit/journal")))
     assert guest.takes(RESET) and asked(router) == ["send_my_password"]
     meta_data = router.state / "meta-data"
     meta_data.rename(router.state / "away")

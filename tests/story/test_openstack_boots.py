@@ -17,7 +17,7 @@ from guestinit.system.root import Root
 from guestinit.system.state import State
 from guestinit.system.system import System
 from tests.story import test_boots
-from tests.story.test_boots import OTHER_UUID, Machine, Power, PowerCut, Programs
+from tests.story.test_boots import OTHER_UUID, CutWhen, Machine, Power, PowerCut, Programs
 
 pytestmark = pytest.mark.skipif(os.geteuid() != 0, reason="accounts are made with shadow-utils, which need root")
 
@@ -90,11 +90,9 @@ def test_a_clone_of_an_image_with_a_seed_directory_is_new(machine: Machine) -> N
 def test_random_seed_after_a_power_cut(machine: Machine) -> None:
     """The machine went down after the run had begun, and before the pool was written: then the next boot does it."""
     give(machine, b"first")
-    for moment in range(50):
-        with pytest.raises(PowerCut):
-            machine.boot(Power(moment))
-        if State(Root(str(machine.directory), writable=False)).unfinished() is not None:
-            break
+    disk = Root(str(machine.directory), writable=False)
+    with pytest.raises(PowerCut):
+        machine.boot(CutWhen(lambda: State(disk).unfinished() is not None))
     assert pool(machine) == b""
     give(machine, b"second")
     booted = machine.boot()
