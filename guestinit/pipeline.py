@@ -67,7 +67,7 @@ def run(order: Order, system: System, say: Say) -> Union[Preview, Ended]:
         return Preview(*told, len({step.module for step in due}), engine.compare(due, system), wrong, sources)
     report = Report(*told, stage, (), wrong, sources, left_for_later(order, due))
     if order.strict and counts(wrong):
-        refusal = f"--strict: {counts(wrong)} problems in the input, nothing was done"
+        refusal = f"--strict: problems in the input: {counts(wrong)}; nothing was done"
         return Ended(report._replace(left=(), refused=refusal))
 
     begin(course, system)

@@ -55,7 +55,7 @@ def preview(options: Namespace) -> int:
         width = os.get_terminal_size().columns if sys.stdout.isatty() else 100
         print(show.text(seen, colour.wanted(sys.stdout), width, reveal=options.text))
     if options.strict and counts(seen.problems):
-        return complain(f"--strict: {counts(seen.problems)} problems in the input, all would be refused")
+        return complain(f"--strict: problems in the input: {counts(seen.problems)}; all would be refused")
     return EXIT[DEGRADED] if any(problem.severity == ERROR for problem in seen.problems) else 0
 
 
