@@ -14,6 +14,7 @@ from guestinit.model.network import (
     EMPTY,
     HARDWARE,
     LOOPBACK,
+    VLAN,
     VRF,
     Link,
     Network,
@@ -55,23 +56,32 @@ def network(at: Position, links: Sequence[Link], loose: Loose, problems: Problem
 
 
 def _without_doubles(links: Sequence[Link], problems: Problems) -> list[Link]:
-    """No two links of one name, and no two for the same hardware."""
+    """No two links of one name, no two for the same hardware, and no VLAN twice."""
     names: dict[str, Link] = {}
-    hardware: dict[tuple[str, tuple[str, ...], tuple[str, ...]], Link] = {}
+    meant: dict[object, Link] = {}
     for link in links:
         other = names.get(link.name)
-        if other is not None:
-            message = f"the name '{link.name}' is taken, line {other.at.line}"
-            problems.error(link.at, link.path, message, "this interface is left out, the first one stays")
-            continue
-        if link.kind in HARDWARE and link.match.mac:
-            other = hardware.setdefault(link.match, link)
-            if other is not link:
-                message = f"the MAC {link.match.mac} is '{other.name}' already, line {other.at.line}"
-                problems.error(link.at, link.path, message, "this interface is left out, the first one stays")
+        message = f"the name '{link.name}' is taken"
+        if other is None:
+            key, what = _meant(link)
+            first = meant.setdefault(key, link) if what else link
+            if first is link:
+                names[link.name] = link
                 continue
-        names[link.name] = link
+            other, message = first, f"{what} is '{first.name}' already"
+        hint = "this interface is left out, the first one stays"
+        problems.error(link.at, link.path, f"{message}, line {other.at.line}", hint)
     return list(names.values())
+
+
+def _meant(link: Link) -> tuple[object, str]:
+    """What only one link can be, for the machine and in words; nothing if several may."""
+    if link.kind == VLAN:
+        return (link.parent, link.vlan_id), f"the VLAN {link.vlan_id} on '{link.parent}'"
+    if link.kind not in HARDWARE:
+        return None, ""
+    mac, name = link.match.mac, link.match.exact_name
+    return link.match, f"the MAC {mac}" if mac else f"the interface {name}" if name else "whatever matches this"
 
 
 def _without_circles(links: list[Link], problems: Problems) -> list[Link]:

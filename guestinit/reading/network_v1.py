@@ -256,6 +256,9 @@ def _with_subnet(link: Link, fields: Fields) -> Link:
         message = f"expected one of {', '.join(SUBNET_TYPES)}; {got}"
         problems.error(at, fields.path_of("type"), message, values.LEFT_OUT, max(1, len(kind)))
         raise values.Unusable
+    if kind not in _STATIC and fields.raw("address") is not None:
+        message = f"a subnet of the type {kind} has no address of its own"
+        problems.warning(fields.key_at("address"), fields.path_of("address"), message, "it is ignored; write static", 7)
     metric = fields.number("metric")
     number = metric.value if metric is not None else None
     at = given.at if given is not None else fields.at

@@ -241,19 +241,19 @@ bridges:
 
 
 def test_one_that_is_broken_does_not_keep_the_others_down(ifup: str) -> None:
-    """No such card, a route and a parameter that the kernel refuses."""
+    """No such card, also as a port, and a route that the kernel refuses: its source is the address of that card."""
     text = ours(
         """\
 version: 2
 ethernets:
-  ens18: {addresses: [10.0.0.5/24], routes: [{to: 10.9.0.0/16, via: 10.0.0.1, from: 10.7.7.7},
+  ens18: {addresses: [10.0.0.5/24], routes: [{to: 10.9.0.0/16, via: 10.0.0.1, from: 10.2.0.5},
                                             {to: 10.8.0.0/16, via: 10.0.0.1}]}
   ens19: {addresses: [10.1.0.5/24]}
   gone: {addresses: [10.2.0.5/24]}
   port: {}
 bridges:
   br0: {interfaces: [port], addresses: [10.3.0.5/24]}
-  br1: {addresses: [10.4.0.5/24], parameters: {hello-time: 99}}
+  br1: {addresses: [10.4.0.5/24], parameters: {hello-time: 9}}
 """
     )
     script = f"cat >{OURS} <<'END'\n{text}END\n" + "ifup -a; echo rc=$?; ip -o -4 address; ip route"
