@@ -6,7 +6,7 @@ is an error with its place, never silence.
 
 from __future__ import annotations
 
-from guestinit.model.fields import Fields, Key, describe
+from guestinit.model.fields import Fields, Key, describe, shorten
 from guestinit.model.network import (
     BOND,
     BRIDGE,
@@ -142,7 +142,18 @@ def read(value: Value, problems: Problems) -> Network | None:
                 links.append(_link(kind, key, each, f"{section}.{key.text}", problems))
             except values.Unusable:
                 continue
+    if not links:
+        _say_lost(value, problems)
     return complete.network(value.at, links, complete.Loose(), problems)
+
+
+def _say_lost(value: Value, problems: Problems) -> None:
+    """An unknown key is a warning; not so where all interfaces stand below it (`ethernet:`)."""
+    known = {key.name for key in TOP_KEYS}
+    for key, each in value.pairs:
+        if each.kind == MAP and key.text not in known and not key.text.startswith("x-"):
+            hint = "the image's own configuration stays"
+            problems.error(key.at, shorten(key.text), "so this document configures no interface", hint, len(key.text))
 
 
 def _last(section: Value, path: str, problems: Problems) -> list[tuple[Value, Value]]:
