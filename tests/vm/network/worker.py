@@ -15,21 +15,22 @@ import shutil
 import subprocess
 import tarfile
 import time
+from collections.abc import Iterator
 from typing import Any
 
 PORT = "/dev/virtio-ports/org.guestinit.jobs"
 DIRECTORY = "/run/job"
 
 
-def read_line(port: int) -> bytes:
-    """The next line; while no host is connected, there is nothing to read."""
-    line = b""
-    while not line.endswith(b"\n"):
+def read_lines(port: int) -> Iterator[bytes]:
+    """Line after line; while no host is connected, there is nothing to read."""
+    rest = b""
+    while True:
         data = os.read(port, 1 << 16)
         if not data:
             time.sleep(0.1)
-        line += data
-    return line
+        *lines, rest = (rest + data).split(b"\n")
+        yield from lines
 
 
 def work(port: int, job: dict[str, Any]) -> dict[str, Any]:
@@ -47,13 +48,9 @@ def main() -> None:
     while not os.path.exists(PORT):
         time.sleep(0.1)
     port = os.open(PORT, os.O_RDWR)
-    while True:
-        line = read_line(port)
-        if line == b"hello\n":
-            os.write(port, line)
-            continue
-        result = work(port, json.loads(line))
-        os.write(port, (json.dumps(result) + "\n").encode())
+    for line in read_lines(port):
+        answer = line if line == b"hello" else json.dumps(work(port, json.loads(line))).encode()
+        os.write(port, answer + b"\n")
 
 
 if __name__ == "__main__":
