@@ -206,6 +206,10 @@ def _hardware(link: Link, fields: Fields) -> Link:
     else:
         names, drivers = _globs(match, "name"), _globs(match, "driver")
         mac = values.mac(match, "macaddress")
+        if match.value.pairs and not (names or drivers or mac):  # a template whose variable was empty, perhaps
+            message = "says nothing of which hardware is meant, and an interface for all is 'match: {}'"
+            problems.error(match.value.at, match.path, message, values.LEFT_OUT)
+            raise values.Unusable
         link = link._replace(match=Match(mac, names if names or drivers or mac else ("*",), drivers))
         if not values.is_word(link.name):
             problems.error(link.at, fields.path, f"{link.name[:40]!r} is no name for an interface", values.LEFT_OUT)

@@ -52,8 +52,10 @@ def choice(fields: Fields, name: str, options: Sequence[str]) -> str:
 
 def interface_name(text: str) -> str:
     """Why the kernel would not take this name for an interface; empty if it would."""
-    if not text or text in (".", "..", "all", "default") or "/" in text or ":" in text or not is_word(text):
+    if not text or text in (".", "..", "all", "default") or set(text) & set("/:%") or not is_word(text):
         return "not a name that the kernel takes for an interface"
+    if text.isdecimal():
+        return "a number, which systemd-networkd takes for no interface's name"
     if len(text.encode()) > LONGEST_NAME:
         return f"longer than the {LONGEST_NAME} characters that the kernel takes for an interface"
     return ""
