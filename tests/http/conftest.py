@@ -6,6 +6,7 @@ from collections.abc import Iterator
 
 import pytest
 
+from guestinit.datasources import asking
 from tests.http.namespaces import Ends, link
 
 
@@ -13,3 +14,9 @@ from tests.http.namespaces import Ends, link
 def ends() -> Iterator[Ends]:
     with link() as both:
         yield both
+
+
+@pytest.fixture
+def soon(monkeypatch: pytest.MonkeyPatch) -> None:
+    """A server is asked again after a moment; test_asking.py has how long that really is."""
+    monkeypatch.setattr(asking, "FIRST", 0.02)

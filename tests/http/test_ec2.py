@@ -18,7 +18,10 @@ from tests.http.listener import Listener, answer, say
 from tests.http.namespaces import EC2_IPV6, OPENSTACK, Ends
 from tests.http.servers import NOT_FOUND, Ec2, Reply, ec2_files, serving
 
-pytestmark = pytest.mark.skipif(os.geteuid() != 0, reason="network namespaces need root")
+pytestmark = [
+    pytest.mark.skipif(os.geteuid() != 0, reason="network namespaces need root"),
+    pytest.mark.usefixtures("soon"),
+]
 
 IPV6 = Uplink("eth0", 6, ("fe80::5/64", "fd00:5::5/64"))
 MAC = "network/interfaces/macs/fa:16:3e:00:11:22"

@@ -17,13 +17,16 @@ from tests.http.listener import Behave, Listener, answer, in_turn, say
 from tests.http.namespaces import OPENSTACK, OPENSTACK_LINK, Ends
 from tests.http.servers import KEY, NOT_FOUND, OpenStack, Reply, openstack_files, serving
 
-pytestmark = pytest.mark.skipif(os.geteuid() != 0, reason="network namespaces need root")
+pytestmark = [
+    pytest.mark.skipif(os.geteuid() != 0, reason="network namespaces need root"),
+    pytest.mark.usefixtures("soon"),
+]
 
 IPV6 = Uplink("eth0", 6, ("fe80::5/64",))
 fetch = partial(fetching.fetch, openstack.fetch)
 
 
-def refusal(ends: Ends, behave: Behave, seconds: float = 3) -> str:
+def refusal(ends: Ends, behave: Behave, seconds: float = 2) -> str:
     with Listener(ends.cloud, OPENSTACK, behave):
         search = fetch(ends, seconds=seconds)
     assert search.seed is None
