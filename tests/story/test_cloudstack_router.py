@@ -212,7 +212,7 @@ def test_first_boot_applies_the_password_and_then_says_so(guest: Guest, router: 
 
 
 def test_router_of_the_default_network_has_the_password(
-    ends: tuple[Namespace, Namespace], guest: Guest, router: Watching, tmp_path: Path
+    ends: Ends, guest: Guest, router: Watching, tmp_path: Path
 ) -> None:
     """In a second network is a router, too: it answers sooner, gives the card no gateway, and has no password."""
     ours, network = ends

@@ -270,6 +270,10 @@ def main(text: str) -> None:
         error = str(unreadable)
     seconds = time.monotonic() - start
     after = state(scenario)
+    patience = time.monotonic() + 5  # a helper of dhcpcd may end a moment after dhcpcd itself
+    while after["processes"] != before["processes"] and time.monotonic() < patience:
+        time.sleep(0.1)
+        after = state(scenario)
     logs = {card.name: read(f"/run/lab/{card.name}.log") for card in scenario.cards}
     result = {
         "answer": answer, "uplink": uplink._asdict() if uplink else None, "reasons": reasons, "error": error,
