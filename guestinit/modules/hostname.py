@@ -124,9 +124,7 @@ def plan(section: Section, facts: Facts, accounts: Accounts) -> Iterator[Step]:
 
 
 def _tell_network_manager() -> Step:
-    """Where it runs already (a seed that came over its network, a run by hand) it knows the old name from hostnamed:
-    it would set that again, and tell DHCP servers. It asks anew when hostnamed starts.
-    """
+    """It has the name from hostnamed, and asks for it anew when that starts."""
     argv = ("systemctl", "--no-block", "restart", "systemd-hostnamed.service")
     action = Command(argv, "restart systemd-hostnamed", may_repeat=True, unit_active="NetworkManager.service")
     because = Because(None, "NetworkManager is to know the new name")

@@ -58,9 +58,7 @@ def complete(found: MetaData, seed: Seed, problems: Problems) -> MetaData:
 
 def has_leaves(seed: Seed) -> bool:
     """Whether any document is CloudStack's own."""
-    return any(
-        document.name.startswith(metadata_values.LEAF) or document.name == "password" for document in seed.documents
-    )
+    return bool(metadata_values.leaves(seed)) or seed.document("password") is not None
 
 
 def _values(leaves: dict[str, Document], problems: Problems) -> dict[str, str]:
